@@ -1,0 +1,44 @@
+// Picks the next token from logits.
+//
+// Order of operations (as transformers): repetition penalty → temperature →
+// top-k → top-p → min-p → multinomial. temperature 0 is greedy: the largest
+// logit, the lowest id on ties; nothing else applies except the penalty.
+// Randomness is a counter-based generator keyed by (seed, step): the same seed
+// gives the same text on every machine that computes the same logits.
+#ifndef FINGPT_RUNTIME_SAMPLER_H
+#define FINGPT_RUNTIME_SAMPLER_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fingpt {
+
+struct SamplingOptions {
+  float temperature = 0.0f;
+  int32_t topK = 0;               ///< 0: off
+  float topP = 1.0f;              ///< nucleus: smallest set with mass ≥ topP
+  float minP = 0.0f;              ///< drop p < minP · max p
+  float repetitionPenalty = 1.0f; ///< logit>0 → /penalty, <0 → ·penalty, for seen tokens
+  uint64_t seed = 0;
+};
+
+class Sampler {
+public:
+  explicit Sampler(SamplingOptions options) : options(options) {}
+  /// Marks tokens of the prompt as seen (for the repetition penalty).
+  void see(const std::vector<int32_t> &tokens);
+  /// The next token; it counts as seen. Non-finite logits other than -inf: -1.
+  int32_t sample(const float *logits, size_t vocabSize);
+
+private:
+  SamplingOptions options;
+  uint64_t step = 0;
+  std::vector<bool> seen;
+  std::vector<float> scratch;
+  std::vector<int32_t> order;
+};
+
+} // namespace fingpt
+
+#endif // FINGPT_RUNTIME_SAMPLER_H

@@ -1,0 +1,94 @@
+// Text to token ids and back, bit-exact with the reference implementations.
+//
+//   auto tok = Tokenizer::load("model-dir");      // or a .gguf, tokenizer.json, .model file
+//   std::vector<int32_t> ids = *tok->encode("Hello  world");
+//   std::string text = tok->decode(ids);
+//
+// Three families: byte-level BPE, SentencePiece (BPE and unigram, with byte
+// fallback) and WordPiece; built from tokenizer.json, GGUF metadata, a
+// SentencePiece .model, or llama2.c's tokenizer.bin. Encoding is linear-time
+// (up to a logarithm) in the text for any input.
+#ifndef FINGPT_TOKENIZER_TOKENIZER_H
+#define FINGPT_TOKENIZER_TOKENIZER_H
+
+#include "fingpt/Support/Json.h"
+#include "fingpt/Support/Result.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fingpt {
+
+struct EncodeOptions {
+  /// Add the tokens that the model's post-processor adds (BOS, [CLS] …).
+  bool addSpecial = true;
+  /// Recognise special tokens written out in the text ("<|im_end|>"). Off for
+  /// text of strangers inside a chat template.
+  bool parseSpecial = true;
+};
+
+struct SpecialTokens {
+  std::optional<int32_t> bos, eos, unk, pad, sep, cls, mask;
+  bool addBos = false, addEos = false;
+  std::vector<int32_t> stop; ///< every token that ends generation (EOS, end of turn)
+};
+
+class Tokenizer {
+public:
+  virtual ~Tokenizer();
+
+  /// From a model directory (tokenizer.json preferred, then tokenizer.model,
+  /// with tokenizer_config.json and generation_config.json), or a file:
+  /// tokenizer.json, *.gguf, *.model, tokenizer.bin.
+  static Result<std::unique_ptr<Tokenizer>> load(const std::string &path);
+
+  virtual Result<std::vector<int32_t>> encode(std::string_view text,
+                                              EncodeOptions options = {}) const = 0;
+  /// Text of `ids`; special tokens are left out if `skipSpecial`.
+  virtual std::string decode(const std::vector<int32_t> &ids,
+                             bool skipSpecial = true) const = 0;
+  virtual size_t vocabSize() const = 0;
+  /// The token's spelling in the vocabulary file; empty if out of range.
+  virtual std::string tokenText(int32_t id) const = 0;
+  virtual std::optional<int32_t> tokenId(std::string_view text) const = 0;
+
+  const SpecialTokens &special() const { return specialTokens; }
+  /// Jinja source of the chat template, if the model carries one.
+  const std::optional<std::string> &chatTemplate() const { return chat; }
+
+protected:
+  SpecialTokens specialTokens;
+  std::optional<std::string> chat;
+};
+
+/// Turns ids into text as they come, holding back bytes of an unfinished UTF-8
+/// character. Concatenated output (with finish()) equals decode() of all ids.
+class StreamDecoder {
+public:
+  explicit StreamDecoder(const Tokenizer &tokenizer) : tokenizer(tokenizer) {}
+  std::string push(int32_t id);
+  std::string finish();
+
+private:
+  const Tokenizer &tokenizer;
+  std::vector<int32_t> ids;
+  size_t emitted = 0, windowStart = 0;
+};
+
+struct ChatMessage {
+  std::string role, content;
+};
+/// Renders messages in the model's own format. Templates of known families
+/// (ChatML, Llama 2/3, Mistral, Gemma, Phi-3, Qwen, Zephyr …) are recognised
+/// by their text and rendered natively; no template code is ever executed.
+Result<std::string> renderChat(const Tokenizer &tokenizer,
+                               const std::vector<ChatMessage> &messages,
+                               bool addGenerationPrompt = true);
+
+} // namespace fingpt
+
+#endif // FINGPT_TOKENIZER_TOKENIZER_H

@@ -1,0 +1,1 @@
+#include "fingpt/Params/ParamStore.h"

@@ -1,0 +1,1 @@
+#include "fingpt/Runtime/ThreadPool.h"

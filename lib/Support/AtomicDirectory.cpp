@@ -1,0 +1,132 @@
+#include "fingpt/Support/AtomicDirectory.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace fingpt {
+
+static Error systemError(const std::string &path, const std::string &what) {
+  return Error::at(escaped(path, 1000), what + ": " + std::strerror(errno));
+}
+
+static Status syncPath(const std::string &path, bool directory) {
+  int fd = ::open(path.c_str(), O_CLOEXEC | (directory ? O_RDONLY | O_DIRECTORY : O_RDONLY));
+  if (fd < 0)
+    return systemError(path, "cannot open to sync");
+  bool ok = ::fsync(fd) == 0;
+  Error e = systemError(path, "cannot sync");
+  if (::close(fd) != 0 && ok)
+    return systemError(path, "cannot close");
+  return ok ? Status::ok() : Status(e);
+}
+
+static std::string parentOf(const std::string &path) {
+  std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::string &givenTarget,
+                                                                 bool replace) {
+  std::string target = givenTarget;
+  while (target.size() > 1 && target.back() == '/')
+    target.pop_back();
+  std::error_code ec;
+  fs::file_status status = fs::symlink_status(target, ec);
+  if (fs::exists(status)) {
+    if (!fs::is_directory(status))
+      return Error::at(escaped(target, 1000), "output exists and is no directory");
+    if (!replace && !fs::is_empty(target, ec))
+      return Error::at(escaped(target, 1000),
+                       "output directory exists and is not empty (--force replaces it)");
+  }
+  fs::create_directories(parentOf(target), ec);
+  std::string work = parentOf(target) + "/." + fs::path(target).filename().string() +
+                     ".partial-" + std::to_string(::getpid());
+  fs::remove_all(work, ec);
+  if (::mkdir(work.c_str(), 0777) != 0)
+    return systemError(work, "cannot create");
+  return std::unique_ptr<AtomicDirectory>(new AtomicDirectory(target, work, replace));
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  if (published)
+    return;
+  std::error_code ec;
+  fs::remove_all(work, ec);
+}
+
+std::string AtomicDirectory::file(std::string_view name) const {
+  return work + "/" + std::string(name);
+}
+
+Status AtomicDirectory::publish() {
+  std::error_code ec;
+  for (const fs::directory_entry &entry : fs::recursive_directory_iterator(work, ec))
+    if (entry.is_regular_file())
+      if (Status s = syncPath(entry.path().string(), false); !s)
+        return s;
+  if (ec)
+    return Error::at(escaped(work, 1000), "cannot list: " + ec.message());
+  if (Status s = syncPath(work, true); !s)
+    return s;
+  // rename(2) replaces an empty directory only; move an old one aside first so
+  // that at every moment either the old or the new one is whole on disk.
+  std::string old;
+  if (fs::exists(target, ec) && !fs::is_empty(target, ec)) {
+    if (!replace)
+      return Error::at(escaped(target, 1000), "output directory appeared meanwhile");
+    old = work + ".old";
+    fs::remove_all(old, ec);
+    if (::rename(target.c_str(), old.c_str()) != 0)
+      return systemError(target, "cannot move the previous output aside");
+  }
+  if (::rename(work.c_str(), target.c_str()) != 0) {
+    Error e = systemError(target, "cannot publish");
+    if (!old.empty() && ::rename(old.c_str(), target.c_str()) != 0)
+      return Error(e.message() + "; the previous output is " + escaped(old, 1000));
+    return e;
+  }
+  published = true;
+  if (!old.empty())
+    fs::remove_all(old, ec);
+  return syncPath(parentOf(target), true);
+}
+
+Status writeFileAtomically(const std::string &path, std::string_view text) {
+  std::string temporary = path + ".partial-" + std::to_string(::getpid());
+  int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return systemError(temporary, "cannot create");
+  auto abandon = [&](const char *what) {
+    Error e = systemError(path, what);
+    if (fd >= 0)
+      ::close(fd);
+    ::unlink(temporary.c_str());
+    return e;
+  };
+  for (size_t done = 0; done < text.size();) {
+    ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return abandon("cannot write");
+    done += static_cast<size_t>(n);
+  }
+  if (::fsync(fd) != 0)
+    return abandon("cannot sync");
+  int closed = ::close(fd);
+  fd = -1;
+  if (closed != 0)
+    return abandon("cannot close");
+  if (::rename(temporary.c_str(), path.c_str()) != 0)
+    return abandon("cannot publish");
+  return syncPath(parentOf(path), true);
+}
+
+} // namespace fingpt

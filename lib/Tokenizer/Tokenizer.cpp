@@ -1,0 +1,1 @@
+#include "fingpt/Tokenizer/Tokenizer.h"
