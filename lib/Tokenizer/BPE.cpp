@@ -101,13 +101,13 @@ BPE::BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options)
   }
 }
 
-void BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
+bool BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   if (options.ignoreMerges) {
     int32_t whole = options.byteLevel ? vocabulary.find(toByteLevel(piece))
                                       : vocabulary.find(piece);
     if (whole >= 0) {
       ids.push_back(whole);
-      return;
+      return true;
     }
   }
   std::vector<int32_t> symbols;
@@ -118,6 +118,7 @@ void BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   else
     mergeLong(symbols);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
+  return true;
 }
 
 void BPE::firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const {

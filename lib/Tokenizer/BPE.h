@@ -86,7 +86,7 @@ class BPE : public Model {
 public:
   /// Both must outlive the model.
   BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options);
-  void encode(std::string_view piece, std::vector<int32_t> &ids) const override;
+  bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
   void firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const;

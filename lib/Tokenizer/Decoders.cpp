@@ -111,6 +111,23 @@ private:
   std::string run;
 };
 
+class LeadingSpaceStep : public TokenStep {
+public:
+  LeadingSpaceStep(std::string space, bool untilText)
+      : space(std::move(space)), untilText(untilText) {}
+  void take(const std::string &token) override {
+    size_t cut = 0;
+    if (active && token.compare(0, space.size(), space) == 0)
+      cut = space.size();
+    active = active && token.size() == cut && (untilText || cut == 0);
+    emit(std::string_view(token).substr(cut));
+  }
+
+private:
+  std::string space;
+  bool untilText, active = true;
+};
+
 class RawByteStep : public TokenStep {
 public:
   void take(const std::string &token) override {
@@ -365,6 +382,9 @@ std::unique_ptr<DecodeStep> byteFallbackDecoder() {
 }
 std::unique_ptr<DecodeStep> rawByteDecoder() { return std::make_unique<RawByteStep>(); }
 std::unique_ptr<DecodeStep> utf8Decoder() { return std::make_unique<Utf8Step>(); }
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText) {
+  return std::make_unique<LeadingSpaceStep>(std::move(space), untilText);
+}
 std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst) {
   return std::make_unique<MetaspaceStep>(std::move(replacement), dropFirst);
 }

@@ -40,6 +40,9 @@ std::unique_ptr<DecodeStep> byteFallbackDecoder();
 std::unique_ptr<DecodeStep> rawByteDecoder();
 /// Fuses, and replaces every byte that is not UTF-8 by U+FFFD.
 std::unique_ptr<DecodeStep> utf8Decoder();
+/// Takes the one space that SentencePiece puts before a text away again: from the
+/// first token, or from every token until one is not empty.
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText);
 /// Spaces for `replacement`; in the first token nothing if `dropFirst`.
 std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst);
 std::unique_ptr<DecodeStep> wordPieceDecoder(std::string prefix, bool cleanup);

@@ -2,7 +2,10 @@
 
 #include "BPE.h"
 #include "Pipeline.h"
+#include "SentencePiece.h"
 #include "fingpt/Params/GGUFFile.h"
+
+#include <cmath>
 
 namespace fingpt {
 
@@ -11,10 +14,6 @@ using namespace tokenizer;
 namespace {
 
 constexpr const char *kPrefix = "tokenizer.ggml.";
-
-enum TokenType : int64_t {
-  Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6
-};
 
 /// What every kind of vocabulary has.
 class Reader {
@@ -45,7 +44,12 @@ public:
       if (read->size() != texts->size())
         return Error::at(where("token_type"), "count", std::to_string(texts->size()),
                          std::to_string(read->size()));
-      types = std::move(*read);
+      for (size_t i = 0; i < read->size(); ++i) {
+        if ((*read)[i] < 1 || (*read)[i] > 6)
+          return Error::at(where("token_type") + "/" + std::to_string(i), "token type",
+                           "1 to 6", std::to_string((*read)[i]));
+        types.push_back(static_cast<PieceType>((*read)[i]));
+      }
     }
     if (Status s = readSpecial(); !s)
       return s;
@@ -60,8 +64,8 @@ public:
   /// Control and user-defined tokens are cut out of the text before the model.
   Status addTokens() {
     for (size_t i = 0; i < types.size(); ++i) {
-      bool special = types[i] == Control || types[i] == Unknown;
-      if (!special && types[i] != UserDefined)
+      bool special = types[i] == PieceType::Control || types[i] == PieceType::Unknown;
+      if (!special && types[i] != PieceType::UserDefined)
         continue;
       AddedToken token;
       token.id = static_cast<int32_t>(i);
@@ -102,7 +106,7 @@ public:
 
   const GGUFFile &file;
   std::unique_ptr<Pipeline> pipeline = std::make_unique<Pipeline>();
-  std::vector<int64_t> types; ///< empty, or one per token
+  std::vector<PieceType> types; ///< empty, or one per token
 
 private:
   Status id(const char *name, std::optional<int32_t> &out) {
@@ -195,6 +199,68 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
   return Status::ok();
 }
 
+Status buildScored(Reader &reader, bool unigram) {
+  const GGUFFile &file = reader.file;
+  Pipeline &pipeline = *reader.pipeline;
+  size_t count = pipeline.vocabulary.size();
+  auto scores = file.numbers(reader.key("scores"));
+  if (!scores)
+    return scores.takeError();
+  if (scores->size() != count)
+    return Error::at(reader.where("scores"), "count", std::to_string(count),
+                     std::to_string(scores->size()));
+  ScoredPieces pieces;
+  for (size_t i = 0; i < count; ++i) {
+    if (!std::isfinite((*scores)[i]))
+      return Error::at(reader.where("scores") + "/" + std::to_string(i), "score",
+                       "a finite number", std::to_string((*scores)[i]));
+    pieces.scores.push_back(static_cast<float>((*scores)[i]));
+  }
+  pieces.types = reader.types;
+  pieces.types.resize(count, PieceType::Normal);
+  SpecialTokens &special = pipeline.specialForUpdate();
+  // llama.cpp's defaults.
+  auto byDefault = [&](std::optional<int32_t> &id, int32_t value) {
+    if (!id && pipeline.vocabulary.has(value))
+      id = value;
+  };
+  byDefault(special.unk, unigram ? 2 : 0);
+  byDefault(special.eos, unigram ? 1 : 2);
+  if (!unigram)
+    byDefault(special.bos, 1);
+  if (special.stop.empty() && special.eos)
+    special.stop.push_back(*special.eos);
+  pieces.unknown = special.unk.value_or(-1);
+  pieces.byteFallback = !unigram;
+
+  auto prefix = file.boolean(reader.key("add_space_prefix"), true);
+  auto extra = file.boolean(reader.key("remove_extra_whitespaces"), false);
+  auto suffix = file.boolean(reader.key("treat_whitespace_as_suffix"), false);
+  for (auto *flag : {&prefix, &extra, &suffix})
+    if (!*flag)
+      return flag->takeError();
+  SentencePieceNormalizerOptions options;
+  options.addDummyPrefix = *prefix;
+  options.removeExtraSpaces = *extra;
+  options.spaceAsSuffix = *suffix;
+  options.keepInvalid = !unigram;
+  CharsMap map;
+  if (const GGUFValue *value = file.find(reader.key("precompiled_charsmap"))) {
+    if (value->type != GGUFType::Array ||
+        (value->elementType != GGUFType::U8 && value->elementType != GGUFType::I8))
+      return Error::at(reader.where("precompiled_charsmap"), "wrong type",
+                       "an array of bytes", "another type");
+    auto parsed = CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
+    if (!parsed)
+      return parsed.takeError();
+    map = std::move(*parsed);
+  }
+  if (Status s = reader.addTokens(); !s)
+    return s;
+  buildSentencePiece(pipeline, std::move(pieces), unigram, std::move(map), options);
+  return reader.addBosEos(!unigram, unigram);
+}
+
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
@@ -214,6 +280,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
       return Error::at(reader.where("pre"), "unknown pre-tokenizer",
                        "a known name (gpt-2, llama-bpe, qwen2, smollm, …)", quote(*pre));
     built = buildByteLevel(reader, *found, *pre == "gemma4");
+  } else if (*model == "llama" || *model == "t5") {
+    built = buildScored(reader, *model == "t5");
   } else {
     return Error::at(reader.where("model"), "unknown tokenizer", "gpt2, llama, bert or t5",
                      quote(*model));

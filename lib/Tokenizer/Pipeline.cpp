@@ -90,11 +90,13 @@ Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial
       return s;
     text = normalized;
   }
+  bool known = true;
   auto word = [&](std::string_view w) {
+    auto compute = [&] { known = model->encode(w, ids) && known; };
     if (cache)
-      cache->encode(w, ids, [&] { model->encode(w, ids); });
+      cache->encode(w, ids, compute);
     else
-      model->encode(w, ids);
+      compute();
   };
   Status problem;
   const char *begin = text.data();
@@ -104,6 +106,9 @@ Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial
     else
       preTokenize({part, first && part.data() == begin}, 0, word, problem);
   });
+  if (problem && !known)
+    return Error::at("text", "character outside the vocabulary",
+                     "known characters, as the model has no unknown token", "another");
   return problem;
 }
 

@@ -1,5 +1,6 @@
 #include "fingpt/Tokenizer/Tokenizer.h"
 #include "fingpt/Params/GGUFFile.h"
+#include "fingpt/Support/MappedFile.h"
 
 namespace fingpt {
 
@@ -25,6 +26,16 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
       return file.takeError();
     return fromGGUF(**file);
   }
+  auto fromBytes = [&](auto &&parse) -> Result<std::unique_ptr<Tokenizer>> {
+    auto bytes = readFile(path);
+    if (!bytes)
+      return bytes.takeError();
+    return parse(*bytes, path);
+  };
+  if (endsWith(path, ".model"))
+    return fromBytes(fromSentencePiece);
+  if (endsWith(path, ".bin"))
+    return fromBytes(fromLlama2C);
   return Error::at(escaped(path, 1000), "unknown kind of tokenizer file",
                    "a model directory, tokenizer.json, *.gguf, *.model or tokenizer.bin",
                    "another name");

@@ -25,6 +25,12 @@ public:
       return Added::DuplicateId;
     if (ids.count(text))
       return Added::DuplicateText;
+    addAllowingTwins(text, id);
+    return Added::Ok;
+  }
+  /// `id` must be new; of several ids with one text `find` gives the first.
+  void addAllowingTwins(std::string_view text, int32_t id) {
+    auto index = static_cast<size_t>(id);
     if (index >= slots.size())
       slots.resize(index + 1, -1);
     slots[index] = static_cast<int32_t>(texts.size());
@@ -32,7 +38,6 @@ public:
     ids.emplace(texts.back(), id);
     if (text.size() > longestText)
       longestText = text.size();
-    return Added::Ok;
   }
   int32_t find(std::string_view text) const {
     auto it = ids.find(text);
