@@ -90,12 +90,11 @@ public:
       return bos.takeError();
     if (!eos)
       return eos.takeError();
-    special.addBos = *bos && special.bos;
-    special.addEos = *eos && special.eos;
-    if (special.addBos)
+    if (*bos && special.bos)
       pipeline->before.push_back(*special.bos);
-    if (special.addEos)
+    if (*eos && special.eos)
       pipeline->after.push_back(*special.eos);
+    finishSpecial(*pipeline);
     return Status::ok();
   }
 
@@ -136,20 +135,9 @@ private:
     for (auto [name, out] : ids)
       if (Status s = id(name, *out); !s)
         return s;
-    auto stop = [&](std::optional<int32_t> token) {
-      for (int32_t have : special.stop)
-        if (token == have)
-          return;
+    for (std::optional<int32_t> token : {special.eos, eot, eom})
       if (token)
         special.stop.push_back(*token);
-    };
-    stop(special.eos);
-    stop(eot);
-    stop(eom);
-    // Files often leave the end of a turn out of their metadata.
-    for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>",
-                             "<|end|>", "<|endoftext|>"})
-      stop(pipeline->vocabulary.idOf(text));
     return Status::ok();
   }
 };
@@ -228,8 +216,6 @@ Status buildScored(Reader &reader, bool unigram) {
   byDefault(special.eos, unigram ? 1 : 2);
   if (!unigram)
     byDefault(special.bos, 1);
-  if (special.stop.empty() && special.eos)
-    special.stop.push_back(*special.eos);
   pieces.unknown = special.unk.value_or(-1);
   pieces.byteFallback = !unigram;
 

@@ -32,6 +32,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
       return bytes.takeError();
     return parse(*bytes, path);
   };
+  if (endsWith(path, ".json")) {
+    auto json = readJsonFile(path);
+    if (!json)
+      return json.takeError();
+    return fromJson(*json, path);
+  }
   if (endsWith(path, ".model"))
     return fromBytes(fromSentencePiece);
   if (endsWith(path, ".bin"))
