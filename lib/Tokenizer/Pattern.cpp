@@ -13,7 +13,13 @@ bool CharSet::exact(uint32_t cp) const {
   for (auto [low, high] : ranges)
     if (cp >= low && cp <= high)
       return true;
-  if ((word && isRegexWord(cp)) || (notWord && !isRegexWord(cp)))
+  if (word || notWord) {
+    bool isWordChar = isRegexWord(cp) && !(inClass && (cp == 0xB2 || cp == 0xB3 ||
+                                                       cp == 0xB9 || (cp >= 0xBC && cp <= 0xBE)));
+    if (isWordChar ? word : notWord)
+      return true;
+  }
+  if (alphabetic && isAlphabetic(cp))
     return true;
   for (const CharSet &part : parts)
     if (part.contains(cp))

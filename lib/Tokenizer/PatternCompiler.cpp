@@ -1,6 +1,7 @@
 #include "PatternProgram.h"
 
 #include <algorithm>
+#include <utf8proc.h>
 
 namespace fingpt::tokenizer {
 
@@ -233,6 +234,9 @@ private:
   }
   Node character(uint32_t cp) {
     CharSet set;
+    auto c = static_cast<utf8proc_int32_t>(cp);
+    if (ignoreCase && cp >= 128 && (utf8proc_tolower(c) != c || utf8proc_toupper(c) != c))
+      fail("(?i) on a letter outside ASCII is not supported");
     set.ranges.push_back({cp, cp});
     return setNode(std::move(set));
   }
@@ -433,6 +437,7 @@ private:
   /// After "[".
   CharSet charClass() {
     CharSet set;
+    set.inClass = true;
     if (++depth > kMaxDepth) {
       fail("classes nested deeper than " + std::to_string(kMaxDepth));
       return set;
@@ -509,21 +514,13 @@ private:
     at = end + 2;
     CharSet part;
     if (name == "alpha")
-      part.categories = kLetter;
+      part.alphabetic = true;
     else if (name == "digit")
       part.categories = bit(Category::Nd);
     else if (name == "alnum")
-      part.categories = kLetter | bit(Category::Nd);
+      part.alphabetic = true, part.categories = bit(Category::Nd);
     else if (name == "space")
       part.categories = kSpace;
-    else if (name == "upper")
-      part.categories = kUpper;
-    else if (name == "lower")
-      part.categories = kLower;
-    else if (name == "punct")
-      part.categories = kPunctuation | kSymbol;
-    else if (name == "cntrl")
-      part.categories = kControl;
     else
       fail("unsupported class [:" + std::string(name.substr(0, 20)) + ":]");
     part.negated = complement;

@@ -25,7 +25,9 @@ struct CharSet {
 
   CategorySet categories = 0;
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
-  bool word = false, notWord = false; ///< \w, \W
+  bool word = false, notWord = false;       ///< \w, \W
+  bool alphabetic = false;                  ///< [:alpha:]
+  bool inClass = false; ///< inside [ ] the reference's \w lacks ² ³ ¹ ¼ ½ ¾
   std::vector<CharSet> parts;         ///< nested classes, any of them
   std::vector<CharSet> also;          ///< &&: all of these too
   bool negated = false, foldCase = false;

@@ -52,6 +52,9 @@ bool isNumeric(uint32_t cp) { return in(cp, kNumber) != contains(kNumericDiffere
 bool isRegexWord(uint32_t cp) {
   return in(cp, kWordCategories) != contains(kRegexWordDifference, cp);
 }
+bool isAlphabetic(uint32_t cp) {
+  return in(cp, kLetter | bit(Category::Nl)) != contains(kAlphabeticDifference, cp);
+}
 bool isWord(uint32_t cp) {
   return in(cp, kWordCategories) != contains(kRustWordDifference, cp);
 }

@@ -16,6 +16,7 @@ bool isBertRemoved(uint32_t cp);     ///< what clean_text drops
 bool isBertCjk(uint32_t cp);         ///< what handle_chinese_chars sets apart
 bool isNumeric(uint32_t cp);         ///< what Digits cuts at
 bool isRegexWord(uint32_t cp);       ///< \w of patterns
+bool isAlphabetic(uint32_t cp);      ///< [:alpha:] of patterns
 bool isWord(uint32_t cp);            ///< \w of Whitespace and single_word
 
 /// Full lower case of one character ("İ" gives two).

@@ -41,13 +41,38 @@ bool WordPiece::encode(std::string_view piece, std::vector<int32_t> &ids) const 
   return unknown >= 0;
 }
 
-void completeBert(Pipeline &pipeline, bool lowercase) {
+Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where) {
+  SpecialTokens &special = pipeline.specialForUpdate();
+  const std::pair<const char *, std::optional<int32_t> *> roles[] = {
+      {"[UNK]", &special.unk}, {"[CLS]", &special.cls}, {"[SEP]", &special.sep},
+      {"[PAD]", &special.pad}, {"[MASK]", &special.mask}};
+  for (auto [text, id] : roles) {
+    if (!*id)
+      *id = pipeline.vocabulary.idOf(text);
+    if (!*id)
+      continue;
+    AddedToken token;
+    token.id = **id;
+    token.content = std::string(pipeline.vocabulary.text(**id));
+    token.special = true;
+    if (Status s = pipeline.addToken(token); !s)
+      return s;
+  }
+  if (!special.unk || !special.cls || !special.sep)
+    return Error::at(where, "special tokens", "[UNK], [CLS] and [SEP]", "not all of them");
   BertNormalizerOptions options;
   options.lowercase = lowercase;
   pipeline.normalizers.push_back(bertNormalizer(options));
   pipeline.preTokenizers.push_back(classPreTokenizer(isSpace, SplitBehavior::Removed));
   pipeline.preTokenizers.push_back(
       classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
+  pipeline.model =
+      std::make_unique<WordPiece>(pipeline.vocabulary, *special.unk, "##", 100);
+  pipeline.before = {*special.cls};
+  pipeline.after = {*special.sep};
+  pipeline.decoders = {[] { return wordPieceDecoder("##", true); }};
+  finishSpecial(pipeline);
+  return Status::ok();
 }
 
 } // namespace fingpt::tokenizer

@@ -44,9 +44,9 @@ private:
 constexpr size_t kMaxWordCharacters = 1000;
 
 class Pipeline;
-/// Normalizer and pre-tokenizer of BERT, for vocabularies that come
-/// without a description of them.
-void completeBert(Pipeline &pipeline, bool lowercase);
+/// Everything of BERT beside the vocabulary, for files that hold only that: normalizer,
+/// pre-tokenizer, [CLS] … [SEP], special tokens, decoder. Errors begin with `where`.
+Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where);
 
 } // namespace fingpt::tokenizer
 

@@ -112,6 +112,7 @@ def properties(everything, category):
                  ^ of("Cc", "Cf", "Co", "SpaceControl"))
     print_ranges("kNumericDifference", cut_by(pre_tokenizers.Digits()) ^ of("N"))
     print_ranges("kRegexWordDifference", matched_by(r"\w") ^ word)
+    print_ranges("kAlphabeticDifference", matched_by("[[:alpha:]]") ^ of("L", "Nl"))
     print_ranges("kRustWordDifference",
                  (set(everything) - cut_by(pre_tokenizers.Whitespace())) ^ word)
     print_ranges("kBertCjk", {c for c in everything
