@@ -79,7 +79,7 @@ public:
                          "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                          std::to_string(token.content.size()));
       if (Status s = pipeline->addToken(token); !s)
-        return s;
+        return s.takeError().in(where("tokens"));
     }
     return Status::ok();
   }

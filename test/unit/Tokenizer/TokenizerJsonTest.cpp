@@ -42,6 +42,95 @@ TEST(TokenizerJson, EncodesAndDecodesFixtures) {
   }
 }
 
+TEST(TokenizerJson, StreamsAsItDecodes) {
+  size_t fixtures = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(fixture(""))) {
+    if (entry.path().extension() != ".json" && entry.path().extension() != ".model")
+      continue;
+    auto t = loaded(Tokenizer::load(entry.path()));
+    ASSERT_TRUE(t);
+    ++fixtures;
+    Ids ids;
+    for (uint32_t i = 0; i < 5000; ++i) // any order of any ids
+      ids.push_back(static_cast<int32_t>(i * 2654435761u % (t->vocabSize() + 3)) - 1);
+    for (bool skip : {true, false}) {
+      StreamDecoder decoder(*t, skip);
+      std::string text;
+      for (int32_t id : ids)
+        text += decoder.push(id);
+      EXPECT_EQ(text + decoder.finish(), t->decode(ids, skip)) << entry.path();
+    }
+  }
+  EXPECT_GT(fixtures, 20u);
+}
+
+TEST(TokenizerJson, AppliesEveryComponent) {
+  // One token per letter of what the component makes of the text.
+  auto ids = [](const std::string &rest, std::string_view text) {
+    std::string out;
+    auto t = loaded(fromText(document(R"({"type":"BPE","vocab":{"a":0,"b":1,"c":2,"▁":3," ":4,
+        "A":5,"1":6,".":7,"é":8,"<":9,"Ġ":10,"ab":11,"-":12,"i":13,"f":14},
+        "merges":["a b"]})", rest)));
+    for (int32_t id : t ? encode(*t, text) : Ids{})
+      out += t->tokenText(id) + "|";
+    return out;
+  };
+  auto normalized = [&](const std::string &component, std::string_view text) {
+    return ids("\"normalizer\":" + component, text);
+  };
+  EXPECT_EQ(normalized(R"({"type":"Lowercase"})", "AB"), "ab|");
+  EXPECT_EQ(normalized(R"({"type":"NFKC"})", "ﬁ"), "f|i|");
+  EXPECT_EQ(normalized(R"({"type":"NFC"})", "e\xCC\x81"), "é|");
+  EXPECT_EQ(normalized(R"({"type":"NFD"})", "é"), "");
+  EXPECT_EQ(normalized(R"({"type":"NFKD"})", "ﬁ"), "f|i|");
+  EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFD"},
+      {"type":"StripAccents"},{"type":"Strip","strip_right":false}]})", " \tá "), "a| |");
+  EXPECT_EQ(normalized(R"({"type":"Replace","pattern":"b","content":"c"})", "abb"), "a|c|c|");
+  EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"Regex":"b+"},"content":"c"})", "abb"),
+            "a|c|");
+  EXPECT_EQ(normalized(R"({"type":"Prepend","prepend":"▁"})", "a"), "▁|a|");
+  EXPECT_EQ(normalized(R"({"type":"Nmt"})", "a\x01\tb"), "a| |b|");
+  EXPECT_EQ(normalized(R"({"type":"ByteLevel"})", " a"), "Ġ|a|");
+  EXPECT_EQ(normalized(R"({"type":"BertNormalizer"})", "Á\x01\tb"), "a| |b|");
+  auto cut = [&](const std::string &component, std::string_view text) {
+    return ids("\"pre_tokenizer\":" + component, text);
+  };
+  EXPECT_EQ(cut(R"({"type":"Whitespace"})", "ab a.b"), "ab|a|.|b|");
+  EXPECT_EQ(cut(R"({"type":"WhitespaceSplit"})", "ab ab"), "ab|ab|");
+  EXPECT_EQ(cut(R"({"type":"BertPreTokenizer"})", "a.b ab"), "a|.|b|ab|");
+  EXPECT_EQ(cut(R"({"type":"Punctuation","behavior":"Removed"})", "a.b"), "a|b|");
+  EXPECT_EQ(cut(R"({"type":"Digits","individual_digits":true})", "a1b"), "a|1|b|");
+  EXPECT_EQ(cut(R"({"type":"CharDelimiterSplit","delimiter":"c"})", "acb"), "a|b|");
+  EXPECT_EQ(cut(R"({"type":"Metaspace","add_prefix_space":true})", "ab ab"), "▁|ab|▁|ab|");
+  EXPECT_EQ(cut(R"({"type":"Metaspace","prepend_scheme":"never","split":false})", "ab"), "ab|");
+  EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":true})", "ab"), "Ġ|ab|");
+  EXPECT_EQ(cut(R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},
+      {"type":"Split","pattern":{"String":"b"},"behavior":"MergedWithNext"}]})", "ab"), "Ġ|a|b|");
+  EXPECT_EQ(cut(R"({"type":"Split","pattern":{"String":"a"},"behavior":"MergedWithPrevious"})",
+                "bab"), "b|a|b|");
+  EXPECT_EQ(cut(R"({"type":"Split","pattern":{"Regex":"\\p{N}"},"behavior":"Isolated"})", "ab1"),
+            "ab|1|");
+  EXPECT_EQ(cut(R"({"type":"Split","pattern":{"Regex":"[ab]"},"behavior":"Contiguous",
+      "invert":true})", "abc"), "ab|c|");
+  auto decoded = [](const std::string &component, const Ids &tokens) {
+    auto t = loaded(fromText(document(R"({"type":"WordLevel","vocab":{"a":0,"##b":1,"▁c":2,
+        "<0x41>":3,"d</w>":4," .":5,"Ġe":6,"ff":7}})", "\"decoder\":" + component)));
+    return t ? t->decode(tokens) : std::string();
+  };
+  EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {0, 1, 5, 0}), "ab . a"); // "  ." loses one space
+  EXPECT_EQ(decoded(R"({"type":"WordPiece","cleanup":false,"prefix":"a"})", {1, 0, 0}), "##b");
+  EXPECT_EQ(decoded(R"({"type":"Metaspace"})", {2, 2}), "c c");
+  EXPECT_EQ(decoded(R"({"type":"Metaspace","add_prefix_space":false})", {2}), " c");
+  EXPECT_EQ(decoded(R"({"type":"BPEDecoder"})", {4, 0, 4}), "d ad");
+  EXPECT_EQ(decoded(R"({"type":"ByteLevel"})", {6, 0}), " ea");
+  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},
+      {"type":"Strip","content":"A","start":1,"stop":1}]})", {3, 3, 0, 3, 3}), "AaA");
+  EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"String":"##"},"content":"-"})", {0, 1}),
+            "a-b");
+  EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"Regex":"f+"},"content":"g"})", {7, 0}), "ga");
+  EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"String":""},"content":"g"})", {7, 0}), "ffa");
+}
+
 TEST(TokenizerJson, KeepsBytesThatAreNoText) {
   auto t = loaded(Tokenizer::load(fixture("gpt2.json")));
   Ids ids = encode(*t, "a\xFF\xC3z");
