@@ -138,18 +138,31 @@ TEST(GGUFVocabulary, NamesTheFault) {
             std::string::npos);
 }
 
-TEST(GGUFVocabulary, FollowsCharsMaps) {
-  // A double array with the one rule "b" → "a": unit 0 leads to 1^'b'… laid out by hand.
+/// A t5 vocabulary whose charsmap is a double array with the one rule "b" → `to`.
+static TokenizerResult withRule(uint32_t replacementAt, const std::string &replacements,
+                                uint32_t valueOffset = 2) {
   std::vector<uint32_t> units(256, 0);
   units[0] = 1u << 10;                       // offset 1
   uint32_t at = 1 ^ 'b';
-  units[at] = 'b' | 1u << 8 | 2u << 10;      // has a value, offset 2
-  units[at ^ 2] = 0x80000000u | 1;           // replacement at 1
+  units[at] = 'b' | 1u << 8 | valueOffset << 10; // has a value
+  units[at ^ 2] = 0x80000000u | replacementAt;
   std::string map = u32(units.size() * 4);
   for (uint32_t u : units)
     map += u32(u);
-  map += std::string("\0a\0", 3);
+  map += replacements;
   auto t5 = scored("t5").number("eos_token_id", 2).number("unknown_token_id", 0)
                 .add("precompiled_charsmap", 9, gArray(0, map.size(), map));
-  EXPECT_EQ(encode(*loaded(fromImage(t5.image())), "b"), (Ids{5, 2}));
+  return fromImage(t5.image());
+}
+
+TEST(GGUFVocabulary, FollowsCharsMaps) {
+  std::string a("\0a\0", 3);
+  EXPECT_EQ(encode(*loaded(withRule(1, a)), "b"), (Ids{5, 2}));
+  // Offsets that lead outside map nothing.
+  EXPECT_EQ(encode(*loaded(withRule(9, a)), "b"), (Ids{3, 0, 2}));
+  EXPECT_EQ(encode(*loaded(withRule(1, a, 4096)), "b"), (Ids{3, 0, 2}));
+  std::string bomb = '\0' + std::string(100000, 'a') + '\0';
+  EXPECT_EQ(refusal(loaded(withRule(1, bomb))->encode("bbbb")),
+            "text: grows too much under normalization, expected at most 64 times its size, got "
+            "more");
 }

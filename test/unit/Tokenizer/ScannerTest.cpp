@@ -103,6 +103,22 @@ TEST(Pattern, MatchesAsOniguruma) {
   EXPECT_EQ(sections("(?<!a|bc)d", "adbcdd"), "(adbcd)<d>");
   EXPECT_EQ(sections("[^\\D5]", "45"), "<4>(5)");
   EXPECT_EQ(sections("[[:space:][:^digit:]&&[^a]]", "a1 b"), "(a1)< ><b>");
+  EXPECT_EQ(sections("\\w+|\\W", "aé½ ²!"), "<aé½>< ><²><!>");
+  EXPECT_EQ(sections("[\\w]+|[\\W\\d]", "a½1"), "<a><½><1>"); // no ½ inside [ ]
+  EXPECT_EQ(sections("\\h+|\\H", "f0g"), "<f0><g>");
+  EXPECT_EQ(sections("\\Aa|a\\z|a\\Z", "aaa"), "<a>(a)<a>");
+  EXPECT_EQ(sections("a\\Z", "aa\n"), "(a)<a>(\n)");
+  EXPECT_EQ(sections("\\Bb|(?#no)c", "abc"), "(a)<b><c>");
+  EXPECT_EQ(sections("(?m:a.)|(?-i:.)", "a\nb\n"), "<a\n><b>(\n)");
+  EXPECT_EQ(sections("x{,2}y|z{2,}|q{,}|r{3", "xxxyzzzr{3q{,}"),
+            "(x)<xxy><zzz><r{3><q{,}>");
+  EXPECT_EQ(sections("[\\f\\v\\a\\e\\b\\-a-]+", "\f\v\a\x1b\b-ab"), "<\f\v\a\x1b\b-a>(b)");
+  EXPECT_EQ(sections("\\p{^L}|[[:alpha:]]{2}", "1ab"), "<1><ab>");
+  EXPECT_EQ(sections("[[:alnum:]]+", "a1!"), "<a1>(!)");
+  EXPECT_EQ(sections("(?<name>ab)+?", "abab"), "<ab><ab>");
+  EXPECT_EQ(sections("(?:ab){1,2}+a|(?:ab|c)*+c|x", "ababac"), "<ababa>(c)");
+  EXPECT_EQ(sections("a{0,2}?b", "aaab"), "(a)<aab>");
+  EXPECT_EQ(sections("()a|(|b)c", "abc"), "<a><bc>");
   EXPECT_EQ(sections("\\x{e9}\\u00e9\\xE9?\\t", "éé\t"), "<éé\t>");
 }
 
@@ -117,6 +133,7 @@ TEST(Pattern, RefusesWhatItCannotDo) {
   EXPECT_EQ(at("*a"), "quantifier without a target at character 0");
   EXPECT_EQ(at("(a)\\1"), "unsupported escape \\1 at character 5");
   EXPECT_EQ(at("\\p{Klingon}"), "unsupported property \"klingon\" at character 11");
+  EXPECT_EQ(at("\\p{L"), "\\p{ without } at character 4");
   EXPECT_EQ(at("\\p"), "\\p without { at character 2");
   EXPECT_EQ(at("\\"), "\\ at the end at character 1");
   EXPECT_EQ(at("\\x{110000}"), "bad character number at character 10");

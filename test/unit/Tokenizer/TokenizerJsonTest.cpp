@@ -160,6 +160,14 @@ TEST(TokenizerJson, TakesSparseIds) {
   EXPECT_EQ(t->decode({3, 5, 7}), "ab a"); // no decoder: joined by spaces
 }
 
+TEST(TokenizerJson, ReplacesGraphemeClusters) {
+  // The rules of unigram.json have e + U+0301 → é and ﬁ → fi.
+  auto t = loaded(Tokenizer::load(fixture("unigram.json")));
+  EXPECT_EQ(encode(*t, "e\xCC\x81"), encode(*t, "é"));
+  EXPECT_EQ(encode(*t, "ﬁ"), encode(*t, "fi"));
+  EXPECT_EQ(encode(*t, "ﬁ\xCC\xA3\xCC\xA3\xCC\xA3"), encode(*t, "fi\xCC\xA3\xCC\xA3\xCC\xA3"));
+}
+
 TEST(TokenizerJson, RefusesBadIds) {
   EXPECT_EQ(message(document(R"({"type":"BPE","vocab":{"a":0,"b":0},"merges":[]})")),
             "t.json:/model/vocab/b: duplicate token id, expected distinct ids, got 0, that of "
