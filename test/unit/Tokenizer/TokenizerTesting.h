@@ -6,7 +6,7 @@
 #include "fingpt/Params/GGUFFile.h"
 #include "fingpt/Tokenizer/Tokenizer.h"
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 
 namespace fingpt::test {
@@ -45,11 +45,11 @@ inline Ids encode(const Tokenizer &tokenizer, std::string_view text,
   ADD_FAILURE() << ids.error().message();
   return {};
 }
+/// Seconds of processor time, so that a busy machine does not count.
 inline double secondsOf(const std::function<void()> &work) {
-  auto start = std::chrono::steady_clock::now();
+  std::clock_t start = std::clock();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-      .count();
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
 //===-- GGUF --------------------------------------------------------------===//
