@@ -1,0 +1,49 @@
+#include "fingpt/Dialect/Fin/IR/Fin.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace fingpt::fin;
+
+static RankedTensorType tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
+
+static LogicalResult verifyCache(Operation *op, Value cache) {
+  ArrayRef<int64_t> shape = tensorType(cache).getShape();
+  if (shape[1] != 2)
+    return op->emitOpError() << "cache must be [layers, 2, batch, context, width], got "
+                             << cache.getType();
+  return success();
+}
+
+LogicalResult CacheAppendOp::verify() {
+  if (failed(verifyCache(*this, getCache())))
+    return failure();
+  RankedTensorType cache = tensorType(getCache());
+  for (auto [what, v] : {std::pair<StringRef, Value>{"key", getKey()}, {"value", getValue()}}) {
+    RankedTensorType type = tensorType(v);
+    if (type.getShape()[2] != cache.getShape()[4])
+      return emitOpError() << what << " width " << type.getShape()[2]
+                           << " is not the cache's width " << cache.getShape()[4];
+    if (type.getElementType() != cache.getElementType())
+      return emitOpError() << "element types differ: cache " << cache.getElementType() << ", "
+                           << what << " " << type.getElementType();
+  }
+  return success();
+}
+
+LogicalResult CacheReadOp::verify() { return verifyCache(*this, getCache()); }
+
+LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType cache = tensorType(adaptor.getCache());
+  types.assign(2, RankedTensorType::get(cache.getShape().drop_front(2), cache.getElementType()));
+  return success();
+}
+
+LogicalResult SelectLastOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType input = tensorType(adaptor.getInput());
+  types.push_back(RankedTensorType::get({input.getShape()[0], 1, input.getShape()[2]},
+                                        input.getElementType()));
+  return success();
+}
