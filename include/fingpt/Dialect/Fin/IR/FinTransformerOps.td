@@ -135,14 +135,14 @@ def Fin_RopeOp : Fin_TransformerOp<"rope", [AllTypesMatch<["input", "result"]>]>
     angle = position · frequency[i],   frequency[i] = base^(−2i / rotary_dim)
     ```
 
-    `style = half` pairs element i with i + rotary_dim/2, `interleaved` 2i with
+    Style `half` pairs element i with i + rotary_dim/2, `interleaved` 2i with
     2i + 1. `scaling` changes the frequencies, and for yarn and longrope also
     multiplies cosine and sine (`#fin.rope_scaling`). `divisors`, one per pair,
     divide the frequencies (the `rope_freqs` tensor of a GGUF file). Frequencies
     are computed in f64 and rounded once to the accumulation type.
 
     ```mlir
-    %qr = fin.rope %q at %pos {base = 1.0e5 : f64, head_dim = 64 : i64, style = #fin.rope_style<half>}
+    %qr = fin.rope half %q at %pos {base = 1.0e5 : f64, head_dim = 64 : i64}
         : tensor<?x?x576xf32>, tensor<?x?xi32>
     ```
 
@@ -156,7 +156,7 @@ def Fin_RopeOp : Fin_TransformerOp<"rope", [AllTypesMatch<["input", "result"]>]>
                        Fin_RopeStyleAttr:$style, OptionalAttr<Fin_RopeScalingAttr>:$scaling);
   let results = (outs Fin_FloatTensorOfRank<[3]>:$result);
   let assemblyFormat = [{
-    $input `at` $positions (`divisors` $divisors^)? attr-dict `:`
+    $style $input `at` $positions (`divisors` $divisors^)? attr-dict `:`
     type($input) `,` type($positions) (`,` type($divisors)^)?
   }];
   let hasVerifier = 1;
