@@ -123,19 +123,6 @@ LogicalResult RopeOp::verify() {
 // attention, softmax
 //===----------------------------------------------------------------------===//
 
-LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType query = tensorType(adaptor.getQuery());
-  SmallVector<int64_t> shape(query.getShape());
-  int64_t valueWidth = tensorType(adaptor.getValue()).getShape()[2];
-  int64_t kvHeads = adaptor.getKvHeads();
-  shape[2] = ShapedType::isDynamic(valueWidth) || kvHeads < 1
-                 ? ShapedType::kDynamic
-                 : valueWidth / kvHeads * int64_t(adaptor.getHeads());
-  types.push_back(RankedTensorType::get(shape, query.getElementType()));
-  return success();
-}
-
 LogicalResult AttentionOp::verify() {
   int64_t heads = getHeads(), kvHeads = getKvHeads();
   if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0)
@@ -157,6 +144,10 @@ LogicalResult AttentionOp::verify() {
       !compatible(k.getShape()[0], v.getShape()[0]) || !compatible(k.getShape()[1], v.getShape()[1]))
     return emitOpError() << "query " << q << ", key " << k << " and value " << v
                          << " differ in batch or keys";
+  auto expected = RankedTensorType::get(
+      {q.getShape()[0], q.getShape()[1], v.getShape()[2] / kvHeads * heads}, q.getElementType());
+  if (getType() != expected)
+    return emitOpError() << "result must be " << expected << ", got " << getType();
   if ((getCausal() || getWindow()) && !getPositions())
     return emitOpError("causal or windowed attention needs positions");
   if (getWindow() && int64_t(*getWindow()) < 1)

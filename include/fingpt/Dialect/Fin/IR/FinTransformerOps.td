@@ -165,8 +165,7 @@ def Fin_RopeOp : Fin_TransformerOp<"rope", [AllTypesMatch<["input", "result"]>]>
   }];
 }
 
-def Fin_AttentionOp : Fin_TransformerOp<"attention",
-    [AttrSizedOperandSegments, InferTypeOpAdaptor]> {
+def Fin_AttentionOp : Fin_TransformerOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "scaled dot-product attention of grouped heads";
   let description = [{
     q is [B, T, heads·d], k [B, S, kv_heads·d], v [B, S, kv_heads·e]; the result
@@ -187,7 +186,8 @@ def Fin_AttentionOp : Fin_TransformerOp<"attention",
     ```mlir
     %a = fin.attention %q at %pos, %k, %v {heads = 9 : i64, kv_heads = 3 : i64,
                                            causal, scale = 0.125 : f64}
-       : tensor<?x?x576xf32>, tensor<?x?xi32>, tensor<?x?x192xf32>, tensor<?x?x192xf32>
+       : (tensor<?x?x576xf32>, tensor<?x?xi32>, tensor<?x?x192xf32>, tensor<?x?x192xf32>)
+         -> tensor<?x?x576xf32>
     ```
 
     Refused: heads that are no multiple of kv_heads, widths that are no multiple
@@ -206,10 +206,8 @@ def Fin_AttentionOp : Fin_TransformerOp<"attention",
   let results = (outs Fin_FloatTensorOfRank<[3]>:$result);
   let assemblyFormat = [{
     $query (`at` $positions^)? `,` $key `,` $value (`lengths` $lengths^)?
-    (`mask` $mask^)? (`sinks` $sinks^)? attr-dict `:` type($query)
-    (`,` `at` type($positions)^)? `,` type($key) `,` type($value)
-    (`,` `lengths` type($lengths)^)? (`,` `mask` type($mask)^)?
-    (`,` `sinks` type($sinks)^)?
+    (`mask` $mask^)? (`sinks` $sinks^)? attr-dict `:`
+    functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
