@@ -30,10 +30,6 @@ def Fin_RopeStyle : I32EnumAttr<"RopeStyle", "which elements form a pair", [
     I32EnumAttrCase<"Half", 0, "half">,
     I32EnumAttrCase<"Interleaved", 1, "interleaved">]> {
   let cppNamespace = "::fingpt::fin";
-  let genSpecializedAttr = 0;
-}
-def Fin_RopeStyleAttr : EnumAttr<Fin_Dialect, Fin_RopeStyle, "rope_style"> {
-  let assemblyFormat = "$value";
 }
 
 def Fin_RopeScalingAttr : Fin_Attr<"RopeScaling", "rope_scaling"> {
@@ -71,10 +67,6 @@ def Fin_Axis : I32EnumAttr<"Axis", "rows (outputs) or columns (inputs) of a weig
     I32EnumAttrCase<"Rows", 0, "rows">,
     I32EnumAttrCase<"Columns", 1, "columns">]> {
   let cppNamespace = "::fingpt::fin";
-  let genSpecializedAttr = 0;
-}
-def Fin_AxisAttr : EnumAttr<Fin_Dialect, Fin_Axis, "axis"> {
-  let assemblyFormat = "$value";
 }
 
 def Fin_Gelu : I32EnumAttr<"GeluKind", "formula of gelu", [
@@ -82,10 +74,6 @@ def Fin_Gelu : I32EnumAttr<"GeluKind", "formula of gelu", [
     I32EnumAttrCase<"Tanh", 1, "tanh">,
     I32EnumAttrCase<"Quick", 2, "quick">]> {
   let cppNamespace = "::fingpt::fin";
-  let genSpecializedAttr = 0;
-}
-def Fin_GeluAttr : EnumAttr<Fin_Dialect, Fin_Gelu, "gelu_kind"> {
-  let assemblyFormat = "$value";
 }
 
 #endif // FINGPT_DIALECT_FIN_IR_FINATTRS_TD

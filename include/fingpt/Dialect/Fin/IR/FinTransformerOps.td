@@ -153,7 +153,7 @@ def Fin_RopeOp : Fin_TransformerOp<"rope", [AllTypesMatch<["input", "result"]>]>
   let arguments = (ins Fin_FloatTensorOfRank<[3]>:$input, Fin_IndexMatrix:$positions,
                        Optional<Fin_FloatVector>:$divisors,
                        F64Attr:$base, I64Attr:$head_dim, OptionalAttr<I64Attr>:$rotary_dim,
-                       Fin_RopeStyleAttr:$style, OptionalAttr<Fin_RopeScalingAttr>:$scaling);
+                       Fin_RopeStyle:$style, OptionalAttr<Fin_RopeScalingAttr>:$scaling);
   let results = (outs Fin_FloatTensorOfRank<[3]>:$result);
   let assemblyFormat = [{
     $style $input `at` $positions (`divisors` $divisors^)? attr-dict `:`
@@ -237,7 +237,7 @@ def Fin_GeluOp : Fin_ElementwiseOp<"gelu"> {
     %y = fin.gelu tanh %x : tensor<?x?x3072xf32>
     ```
   }];
-  let arguments = (ins Fin_FloatTensor:$input, Fin_GeluAttr:$kind);
+  let arguments = (ins Fin_FloatTensor:$input, Fin_Gelu:$kind);
   let assemblyFormat = "$kind $input attr-dict `:` type($input)";
 }
 

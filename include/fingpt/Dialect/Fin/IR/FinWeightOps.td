@@ -201,7 +201,7 @@ def Fin_ScaleOp : Fin_DecomposableWeightOp<"scale", [AllTypesMatch<["weight", "r
 
     Refused: a vector of another length than the axis.
   }];
-  let arguments = (ins Fin_FloatMatrix:$weight, Fin_FloatVector:$factors, Fin_AxisAttr:$axis);
+  let arguments = (ins Fin_FloatMatrix:$weight, Fin_FloatVector:$factors, Fin_Axis:$axis);
   let results = (outs Fin_FloatMatrix:$result);
   let assemblyFormat = [{
     $weight `along` $axis `by` $factors attr-dict `:` type($weight) `,` type($factors)
@@ -221,7 +221,7 @@ def Fin_PermuteOp : Fin_DecomposableWeightOp<"permute", [AllTypesMatch<["weight"
 
     Refused: an index vector of another length than the axis.
   }];
-  let arguments = (ins Fin_FloatMatrix:$weight, Fin_IndexVector:$indices, Fin_AxisAttr:$axis);
+  let arguments = (ins Fin_FloatMatrix:$weight, Fin_IndexVector:$indices, Fin_Axis:$axis);
   let results = (outs Fin_FloatMatrix:$result);
   let assemblyFormat = [{
     $weight `along` $axis `by` $indices attr-dict `:` type($weight) `,` type($indices)
@@ -240,7 +240,7 @@ def Fin_ConcatOp : Fin_DecomposableWeightOp<"concat",
 
     Refused: no operand, other sizes that differ, different element types.
   }];
-  let arguments = (ins Variadic<Fin_FloatMatrix>:$parts, Fin_AxisAttr:$axis);
+  let arguments = (ins Variadic<Fin_FloatMatrix>:$parts, Fin_Axis:$axis);
   let results = (outs Fin_FloatMatrix:$result);
   let assemblyFormat = "$parts `along` $axis attr-dict `:` type($parts)";
   let hasVerifier = 1;
