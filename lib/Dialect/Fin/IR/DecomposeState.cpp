@@ -30,7 +30,8 @@ Values CacheAppendOp::decompose(OpBuilder &builder) {
               b.setInsertionPointToEnd(t.getParentBlock());
               Value position = l.toIndex(l.extract(getPositions(), {s, t}));
               Value cache = inner[0];
-              for (auto [slot, source] : llvm::enumerate(ValueRange{getKey(), getValue()})) {
+              Value sources[] = {getKey(), getValue()};
+              for (auto [slot, source] : llvm::enumerate(sources)) {
                 Value row = tensor::ExtractSliceOp::create(
                     b, l.loc, rowType, source, ArrayRef<OpFoldResult>{s, t, zero},
                     ArrayRef<OpFoldResult>{one, one, width}, ArrayRef<OpFoldResult>{one, one, one});

@@ -48,6 +48,7 @@ struct Layer {
 
 /// "prefix.N" of the first numeric component of a key; empty if there is none.
 static StringRef layerOfKey(StringRef key) {
+  key.consume_front("prepared/"); // of one layer with the parameters it was made of
   size_t at = 0;
   while (at < key.size()) {
     size_t end = key.find('.', at);
@@ -86,6 +87,8 @@ static std::vector<Layer> findLayers(func::FuncOp function) {
   for (Operation &op : function.getBody().front().without_terminator()) {
     if (op.getNumResults() > 0 && isStatic(op.getResult(0)))
       continue;
+    if (isa<SelectLastOp>(op)) // what follows is the head, not a layer
+      current.clear();
     SmallVector<ParamOp> params;
     for (Value operand : op.getOperands())
       if (isStatic(operand))
