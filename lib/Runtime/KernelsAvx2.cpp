@@ -14,7 +14,7 @@ struct Vec {
   using F = __m256;
   using Mask = __m256;
   static constexpr int Lanes = 8;
-  static constexpr int LinearRows = 3, StreamColumns = 8;
+  static constexpr int LinearRows = 3;
   static constexpr int AttentionRows = 6, AttentionVectors = 2;
 
   static F zero() { return _mm256_setzero_ps(); }

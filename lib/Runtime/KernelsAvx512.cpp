@@ -11,7 +11,7 @@ struct Vec {
   using F = __m512;
   using Mask = __mmask16;
   static constexpr int Lanes = 16;
-  static constexpr int LinearRows = 6, StreamColumns = 8;
+  static constexpr int LinearRows = 6;
   static constexpr int AttentionRows = 6, AttentionVectors = 4;
 
   static F zero() { return _mm512_setzero_ps(); }

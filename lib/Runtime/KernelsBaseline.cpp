@@ -10,7 +10,7 @@ struct Vec {
   typedef float F __attribute__((vector_size(16)));
   typedef int32_t Mask __attribute__((vector_size(16)));
   static constexpr int Lanes = 4;
-  static constexpr int LinearRows = 2, StreamColumns = 4;
+  static constexpr int LinearRows = 2;
   static constexpr int AttentionRows = 4, AttentionVectors = 2;
 
   static F zero() { return F{0, 0, 0, 0}; }
