@@ -15,7 +15,8 @@ struct Vec {
   using Mask = __m256;
   static constexpr int Lanes = 8;
   static constexpr int LinearRows = 3;
-  static constexpr int AttentionRows = 6, AttentionVectors = 2;
+  static constexpr int AttentionRows = 6, AttentionVectors = 2,
+                       DirectVectors = 2;
 
   static F zero() { return _mm256_setzero_ps(); }
   static F set1(float a) { return _mm256_set1_ps(a); }
@@ -52,6 +53,25 @@ struct Vec {
   static Mask both(Mask a, Mask b) { return _mm256_and_ps(a, b); }
   static Mask butNot(Mask a, Mask b) { return _mm256_andnot_ps(b, a); }
   static F select(Mask m, F a, F b) { return _mm256_blendv_ps(b, a, m); }
+
+  /// out[i] lane j = p[j·stride + i]: lane group g of row vector i is row 4g +
+  /// i, then 4×4 transposes within the groups.
+  static void transpose4(const float *p, int64_t stride, F (&out)[4]) {
+    F r[4];
+    for (int i = 0; i < 4; ++i) {
+      const float *row = p + i * stride;
+      r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row)),
+                                  _mm_loadu_ps(row + 4 * stride), 1);
+    }
+    F low01 = _mm256_unpacklo_ps(r[0], r[1]),
+      high01 = _mm256_unpackhi_ps(r[0], r[1]);
+    F low23 = _mm256_unpacklo_ps(r[2], r[3]),
+      high23 = _mm256_unpackhi_ps(r[2], r[3]);
+    out[0] = _mm256_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm256_shuffle_ps(low01, low23, 0xee);
+    out[2] = _mm256_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm256_shuffle_ps(high01, high23, 0xee);
+  }
 
   /// The sums of the lanes of four vectors.
   static F4 sum4(F a, F b, F c, F d) {

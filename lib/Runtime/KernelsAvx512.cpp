@@ -12,7 +12,8 @@ struct Vec {
   using Mask = __mmask16;
   static constexpr int Lanes = 16;
   static constexpr int LinearRows = 6;
-  static constexpr int AttentionRows = 6, AttentionVectors = 4;
+  static constexpr int AttentionRows = 6, AttentionVectors = 4,
+                       DirectVectors = 2;
 
   static F zero() { return _mm512_setzero_ps(); }
   static F set1(float a) { return _mm512_set1_ps(a); }
@@ -47,6 +48,27 @@ struct Vec {
   static Mask both(Mask a, Mask b) { return a & b; }
   static Mask butNot(Mask a, Mask b) { return Mask(a & ~b); }
   static F select(Mask m, F a, F b) { return _mm512_mask_blend_ps(m, b, a); }
+
+  /// out[i] lane j = p[j·stride + i]: lane group g of row vector i is row 4g +
+  /// i, then 4×4 transposes within the groups.
+  static void transpose4(const float *p, int64_t stride, F (&out)[4]) {
+    F r[4];
+    for (int i = 0; i < 4; ++i) {
+      const float *row = p + i * stride;
+      F a = _mm512_castps128_ps512(_mm_loadu_ps(row));
+      a = _mm512_insertf32x4(a, _mm_loadu_ps(row + 4 * stride), 1);
+      a = _mm512_insertf32x4(a, _mm_loadu_ps(row + 8 * stride), 2);
+      r[i] = _mm512_insertf32x4(a, _mm_loadu_ps(row + 12 * stride), 3);
+    }
+    F low01 = _mm512_unpacklo_ps(r[0], r[1]),
+      high01 = _mm512_unpackhi_ps(r[0], r[1]);
+    F low23 = _mm512_unpacklo_ps(r[2], r[3]),
+      high23 = _mm512_unpackhi_ps(r[2], r[3]);
+    out[0] = _mm512_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm512_shuffle_ps(low01, low23, 0xee);
+    out[2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm512_shuffle_ps(high01, high23, 0xee);
+  }
 
   /// The sums of the lanes of four vectors.
   static F4 sum4(F a, F b, F c, F d) {

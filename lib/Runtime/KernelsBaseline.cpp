@@ -11,7 +11,8 @@ struct Vec {
   typedef int32_t Mask __attribute__((vector_size(16)));
   static constexpr int Lanes = 4;
   static constexpr int LinearRows = 2;
-  static constexpr int AttentionRows = 4, AttentionVectors = 2;
+  static constexpr int AttentionRows = 4, AttentionVectors = 2,
+                       DirectVectors = 2;
 
   static F zero() { return F{0, 0, 0, 0}; }
   static F set1(float a) { return F{a, a, a, a}; }
@@ -55,6 +56,21 @@ struct Vec {
   static Mask butNot(Mask a, Mask b) { return a & ~b; }
   static F select(Mask m, F a, F b) {
     return F((Mask(a) & m) | (Mask(b) & ~m));
+  }
+
+  /// out[i] lane j = p[j·stride + i].
+  static void transpose4(const float *p, int64_t stride, F (&out)[4]) {
+    F r[4];
+    for (int i = 0; i < 4; ++i)
+      r[i] = load(p + i * stride);
+    F low01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+    F high01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    F low23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    F high23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    out[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+    out[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+    out[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+    out[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
   }
 
   /// The sums of the lanes of four vectors.
