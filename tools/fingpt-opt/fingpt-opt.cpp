@@ -1,3 +1,4 @@
+#include "fingpt/Codegen/CPU/Pipeline.h"
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
 #include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
@@ -17,6 +18,7 @@ int main(int argc, char **argv) {
   fingpt::fin_kernel::registerBufferizationModels(registry);
   fingpt::fin::registerFinPasses();
   fingpt::fin_kernel::registerFinKernelPasses();
+  fingpt::registerCPUPipelines();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "fingpt-opt: transforms transformer graphs\n", registry));
 }

@@ -214,13 +214,38 @@ static void resultsToDestinations(func::FuncOp function, ModuleOp module) {
   }
 }
 
+/// @prepare runs on the host, one call at a time: it becomes data, the module
+/// attribute fin.prepare = [{function, params, key}, ...].
+static LogicalResult takePrepare(ModuleOp module) {
+  auto prepare = module.lookupSymbol<func::FuncOp>("prepare");
+  if (!prepare)
+    return success();
+  Builder b(module.getContext());
+  SmallVector<Attribute> steps;
+  for (StoreOp store : prepare.getOps<StoreOp>()) {
+    auto call = store.getValue().getDefiningOp<func::CallOp>();
+    if (!call)
+      return store.emitOpError("must store the result of a call");
+    SmallVector<Attribute> keys;
+    for (Value operand : call.getOperands()) {
+      auto param = operand.getDefiningOp<ParamOp>();
+      if (!param)
+        return call.emitOpError("must take parameters only");
+      keys.push_back(param.getKeyAttr());
+    }
+    steps.push_back(b.getDictionaryAttr({b.getNamedAttr("function", call.getCalleeAttr()),
+                                         b.getNamedAttr("params", b.getArrayAttr(keys)),
+                                         b.getNamedAttr("key", store.getKeyAttr())}));
+  }
+  module->setAttr("fin.prepare", b.getArrayAttr(steps));
+  prepare.erase();
+  return success();
+}
+
 void BindParams::runOnOperation() {
   ModuleOp module = getOperation();
-  if (module.lookupSymbol("prepare")) {
-    module.emitError("'fin-bind-params': @prepare is still there; it runs on the host, one call "
-                     "at a time, and must be taken out first");
+  if (failed(takePrepare(module)))
     return signalPassFailure();
-  }
   ParamPositions positions;
   if (failed(findParamArguments(module, positions)))
     return signalPassFailure();

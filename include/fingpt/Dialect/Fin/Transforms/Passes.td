@@ -105,6 +105,10 @@ def FinBindParams : Pass<"fin-bind-params", "::mlir::ModuleOp"> {
 
     Results of public functions become destinations: one more argument each,
     donated, unless the result is the new value of a donated argument.
+
+    `@prepare` becomes data: the module attribute `fin.prepare` lists function,
+    parameter keys and result key of each of its calls; the functions become
+    public with the same ABI.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect",
                            "::mlir::bufferization::BufferizationDialect",

@@ -28,4 +28,39 @@ def FinScopeScratch : Pass<"fin-scope-scratch", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
+def FinDropReturnedArguments : Pass<"fin-drop-returned-arguments", "::mlir::ModuleOp"> {
+  let summary = "functions do not return buffers that came in";
+  let description = [{
+    After bufferization a donated argument is also returned. The caller has the
+    buffer already: the result goes, in private and public functions, and its
+    uses take the call's operand.
+
+    ```mlir
+    func.func @f(%c: memref<4xf32>) -> memref<4xf32> { ... return %c }
+    // becomes
+    func.func @f(%c: memref<4xf32>) { ... return }
+    ```
+  }];
+}
+
+def FinExpandCopies : Pass<"fin-expand-copies"> {
+  let summary = "memref.copy becomes linalg.copy, hence loops";
+  let description = [{
+    A strided `memref.copy` would call a support library; loops need none, and
+    LLVM turns the contiguous ones back into block copies.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
+def FinApproximateMath : Pass<"fin-approximate-math"> {
+  let summary = "polynomials for exp, tanh and erf in f32";
+  let description = [{
+    Calls of the C library keep a loop from being vectorized; these
+    approximations are arithmetic. Their error is a few units in the last place
+    (docs/numerics.md). f64 is left alone.
+  }];
+  let dependentDialects = ["::mlir::vector::VectorDialect", "::mlir::math::MathDialect",
+                           "::mlir::arith::ArithDialect"];
+}
+
 #endif // FINGPT_DIALECT_FINKERNEL_TRANSFORMS_PASSES_TD
