@@ -46,6 +46,8 @@ public:
 
   const std::string &path() const { return name; }
   std::string_view image() const { return bytes; }
+  /// Null for an image in memory, which must outlive this object.
+  const MappedFile *mapping() const { return file.get(); }
   uint32_t version() const { return fileVersion; }
   const std::vector<GGUFTensor> &tensors() const { return tensorTable; }
   const std::map<std::string, GGUFValue, std::less<>> &metadata() const { return values; }
@@ -64,6 +66,8 @@ public:
 
 private:
   GGUFFile() = default;
+  Status read();
+
   std::string name;
   std::shared_ptr<const MappedFile> file;
   std::string_view bytes;

@@ -86,6 +86,11 @@ struct TensorData {
   template <typename T> const T *as() const { return static_cast<const T *>(data); }
 };
 
+class GGUFFile;
+class SafetensorsFile;
+class Llama2CFile;
+
+/// Names are unique. What adds a whole file adds all of its tensors or none.
 class ParamStore {
 public:
   ParamStore();
@@ -99,25 +104,34 @@ public:
   /// `model.safetensors.index.json`: every shard of its weight map. Shards must
   /// be plain names in the same directory, and agree with the map both ways.
   Status addSafetensorsIndex(const std::string &path);
+  /// Files that are already open (an importer reads their metadata too).
+  Status add(std::shared_ptr<const SafetensorsFile> file);
+  Status add(std::shared_ptr<const GGUFFile> file);
+  Status add(std::shared_ptr<const Llama2CFile> file);
 
-  /// A parameter whose every element is `value` (materialised on use).
+  /// A parameter whose every element is `value` (materialised on use). Integer
+  /// types take exactly representable values only; 8-bit floats are refused.
   Status addSplat(const std::string &name, DType dtype, Shape shape, double value);
-  /// Standard normal · `sigma`, from a counter-based generator keyed by (seed, name).
+  /// Standard normal · `sigma`, from a counter-based generator keyed by (seed,
+  /// name): the same bits on every machine. F16, BF16, F32 and F64 only.
   Status addRandom(const std::string &name, DType dtype, Shape shape, uint64_t seed,
                    double sigma = 0.02);
 
   /// Adds or replaces a parameter by owned bytes (size must match).
   Status put(const std::string &name, DType dtype, Shape shape, std::vector<uint8_t> bytes);
-  /// Adds a tensor whose bytes someone else owns.
+  /// Adds or replaces a tensor whose bytes someone else owns.
   Status putView(const std::string &name, DType dtype, Shape shape, TensorData data);
-  /// Adds a parameter computed when first needed.
+  /// Adds or replaces a parameter computed when first needed. `make` may get()
+  /// other parameters of this store, and is called again after release().
   Status putLazy(const std::string &name, DType dtype, Shape shape,
                  std::function<Result<std::vector<uint8_t>>()> make);
-  /// Another name for an existing parameter.
+  /// Another name for an existing parameter, or for a block-quantized tensor
+  /// with all its fields. Replacing either later leaves the other as it is.
   Status alias(const std::string &name, const std::string &existing);
 
   const ParamInfo *find(std::string_view name) const;
-  /// Names in file order, then overlay order.
+  /// Names in file order, then overlay order. A replaced tensor of a file keeps
+  /// its place, and every pointer to its ParamInfo stays valid.
   std::vector<const ParamInfo *> list() const;
   /// Block-quantized tensors of GGUF files, in file order. Their fields appear
   /// in list() too; the tensor's own name does not.
@@ -127,7 +141,8 @@ public:
   /// The bytes of a parameter: row-major, aligned to 64 where materialised, to
   /// the element size otherwise.
   Result<TensorData> get(std::string_view name) const;
-  /// Forgets materialised bytes and drops mapped pages of `name`.
+  /// Forgets materialised bytes and drops mapped pages of `name`. What a put()
+  /// owns stays; what a TensorData still holds lives as long as that does.
   void release(std::string_view name) const;
 
 private:
