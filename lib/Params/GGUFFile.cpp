@@ -117,6 +117,7 @@ public:
       return fail(rankAt, "number of dimensions", "at most 4", std::to_string(rank));
     t.shape.resize(rank);
     uint64_t rows = 1, width = 1, dimsAt = at;
+    bool overflow = false;
     for (uint32_t i = 0; i < rank; ++i) {
       uint64_t dimAt = at, dim;
       if (!get(dim, "dimension"))
@@ -124,14 +125,12 @@ public:
       if (dim == 0 || dim > static_cast<uint64_t>(INT64_MAX))
         return fail(dimAt, "dimension", "1 to 2^63-1", std::to_string(dim));
       t.shape[rank - 1 - i] = static_cast<int64_t>(dim);
-      if (i == 0) {
+      if (i == 0)
         width = dim;
-        continue;
-      }
-      auto product = checkedMul(rows, dim);
-      if (!product)
-        return fail(dimsAt, "shape " + shapeText(t.shape) + " overflows");
-      rows = *product;
+      else if (auto product = checkedMul(rows, dim))
+        rows = *product;
+      else
+        overflow = true;
     }
     uint64_t typeAt = at;
     if (!get(t.type, "type"))
@@ -146,7 +145,7 @@ public:
     auto size = checkedMul(width / info.blockElements, info.blockBytes);
     size = size ? checkedMul(*size, rows) : size;
     auto elements = checkedMul(width, rows);
-    if (!size || !elements || *elements > static_cast<uint64_t>(INT64_MAX) / 8)
+    if (overflow || !size || !elements || *elements > static_cast<uint64_t>(INT64_MAX) / 8)
       return fail(dimsAt, "shape " + shapeText(t.shape) + " overflows");
     t.bytes = *size;
     if (!get(t.offset, "offset"))

@@ -102,12 +102,17 @@ Status ParamStore::add(std::shared_ptr<const SafetensorsFile> file) {
         return s;
   }
   const auto *base = reinterpret_cast<const uint8_t *>(file->image().data());
-  impl->index.reserve(impl->index.size() + file->tensors().size());
-  for (const SafetensorsTensor &t : file->tensors()) {
+  const std::string path = file->path();
+  std::shared_ptr<const MappedFile> owner = file->owner();
+  // An image in memory has no owner but the file that views it.
+  std::shared_ptr<const void> keep = owner ? std::shared_ptr<const void>(owner) : file;
+  std::vector<SafetensorsTensor> tensors = SafetensorsFile::takeTensors(std::move(file));
+  impl->index.reserve(impl->index.size() + tensors.size());
+  for (SafetensorsTensor &t : tensors) {
     Impl::Entry e;
-    e.info = {t.name, t.dtype, t.shape, t.bytes, file->path()};
-    e.owner = file;
-    e.mapping = file->mapping();
+    e.info = {std::move(t.name), t.dtype, std::move(t.shape), t.bytes, path};
+    e.owner = keep;
+    e.mapping = owner.get();
     Impl::setPlain(e, base + t.offset);
     impl->append(std::move(e));
   }
@@ -194,7 +199,7 @@ Status ParamStore::addSafetensors(const std::string &path) {
   auto file = SafetensorsFile::open(path);
   if (!file)
     return file.takeError();
-  return add(*file);
+  return add(std::move(*file)); // moved: the store takes its table over
 }
 
 Status ParamStore::addSafetensorsIndex(const std::string &path) {
@@ -247,8 +252,8 @@ Status ParamStore::addSafetensorsIndex(const std::string &path) {
     for (const SafetensorsTensor &t : file->tensors())
       if (Status s = names.claim(*impl, file->path(), t.name); !s)
         return s;
-  for (const auto &file : files)
-    if (Status s = add(file); !s)
+  for (auto &file : files)
+    if (Status s = add(std::move(file)); !s)
       return s;
   return Status::ok();
 }

@@ -244,6 +244,15 @@ Status SafetensorsFile::readHeader() {
   return HeaderReader(bytes.substr(8, length), name, left - length).read(tensorTable, values);
 }
 
+std::vector<SafetensorsTensor>
+SafetensorsFile::takeTensors(std::shared_ptr<const SafetensorsFile> file) {
+  // Every object of this class is made non-const below; with one owner left
+  // nobody sees the table go.
+  if (file.use_count() == 1)
+    return std::move(std::const_pointer_cast<SafetensorsFile>(file)->tensorTable);
+  return file->tensorTable;
+}
+
 Result<std::shared_ptr<const SafetensorsFile>>
 SafetensorsFile::parse(std::string_view image, const std::string &name) {
   std::shared_ptr<SafetensorsFile> f(new SafetensorsFile);

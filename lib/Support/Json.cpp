@@ -46,8 +46,10 @@ public:
   }
   bool parse_error(std::size_t position, const std::string &token,
                    const nlohmann::detail::exception &e) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 9: WHAT",
+    // and WHAT may quote the text, with colons of its own.
     std::string what = e.what();
-    size_t colon = what.rfind(": ");
+    size_t colon = what.find(": ");
     if (message.empty()) {
       offset = position ? position - 1 : 0;
       message = "invalid JSON: " +

@@ -40,8 +40,13 @@ public:
   std::string_view image() const { return bytes; }
   /// Null for an image in memory.
   const MappedFile *mapping() const { return file.get(); }
+  /// Keeps the bytes alive without the tables; null for an image in memory.
+  std::shared_ptr<const MappedFile> owner() const { return file; }
   /// In the order of their data.
   const std::vector<SafetensorsTensor> &tensors() const { return tensorTable; }
+  /// Moves the table out.
+  static std::vector<SafetensorsTensor>
+  takeTensors(std::shared_ptr<const SafetensorsFile> file);
   const std::map<std::string, std::string, std::less<>> &metadata() const {
     return values;
   }

@@ -14,11 +14,13 @@
 #include "fingpt/Support/Json.h"
 #include "fingpt/Support/Result.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace fingpt {
@@ -29,6 +31,9 @@ struct EncodeOptions {
   /// Recognise special tokens written out in the text ("<|im_end|>"). Off for
   /// text of strangers inside a chat template.
   bool parseSpecial = true;
+  /// With parseSpecial: byte ranges [begin, end) of the text, in order, in which
+  /// special tokens are not recognised all the same.
+  std::vector<std::pair<size_t, size_t>> literal = {};
 };
 
 struct SpecialTokens {
@@ -36,6 +41,18 @@ struct SpecialTokens {
   bool addBos = false, addEos = false;
   std::vector<int32_t> stop; ///< every token that ends generation (EOS, end of turn)
 };
+
+/// A decoding under way: text comes out as soon as no later id can change it, so
+/// no character is ever split.
+class DecodeSession {
+public:
+  virtual ~DecodeSession();
+  virtual std::string push(int32_t id) = 0;
+  /// What was held back. Nothing may be pushed afterwards.
+  virtual std::string finish() = 0;
+};
+
+class GGUFFile;
 
 class Tokenizer {
 public:
@@ -45,12 +62,24 @@ public:
   /// with tokenizer_config.json and generation_config.json), or a file:
   /// tokenizer.json, *.gguf, *.model, tokenizer.bin.
   static Result<std::unique_ptr<Tokenizer>> load(const std::string &path);
+  /// From the metadata of a GGUF file that is open already.
+  static Result<std::unique_ptr<Tokenizer>> fromGGUF(const GGUFFile &file);
+  /// From the text of a tokenizer.json; `name` is for messages.
+  static Result<std::unique_ptr<Tokenizer>> fromJson(const Json &json,
+                                                     const std::string &name);
+  /// From the bytes of a SentencePiece .model.
+  static Result<std::unique_ptr<Tokenizer>>
+  fromSentencePiece(std::string_view bytes, const std::string &name);
+  /// From the bytes of llama2.c's tokenizer.bin.
+  static Result<std::unique_ptr<Tokenizer>> fromLlama2C(std::string_view bytes,
+                                                        const std::string &name);
 
   virtual Result<std::vector<int32_t>> encode(std::string_view text,
                                               EncodeOptions options = {}) const = 0;
   /// Text of `ids`; special tokens are left out if `skipSpecial`.
-  virtual std::string decode(const std::vector<int32_t> &ids,
-                             bool skipSpecial = true) const = 0;
+  std::string decode(const std::vector<int32_t> &ids, bool skipSpecial = true) const;
+  virtual std::unique_ptr<DecodeSession> startDecoding(bool skipSpecial = true) const = 0;
+  /// One more than the largest id.
   virtual size_t vocabSize() const = 0;
   /// The token's spelling in the vocabulary file; empty if out of range.
   virtual std::string tokenText(int32_t id) const = 0;
@@ -69,14 +98,13 @@ protected:
 /// character. Concatenated output (with finish()) equals decode() of all ids.
 class StreamDecoder {
 public:
-  explicit StreamDecoder(const Tokenizer &tokenizer) : tokenizer(tokenizer) {}
-  std::string push(int32_t id);
-  std::string finish();
+  explicit StreamDecoder(const Tokenizer &tokenizer, bool skipSpecial = true)
+      : session(tokenizer.startDecoding(skipSpecial)) {}
+  std::string push(int32_t id) { return session->push(id); }
+  std::string finish() { return session->finish(); }
 
 private:
-  const Tokenizer &tokenizer;
-  std::vector<int32_t> ids;
-  size_t emitted = 0, windowStart = 0;
+  std::unique_ptr<DecodeSession> session;
 };
 
 struct ChatMessage {

@@ -30,7 +30,8 @@ Values CacheAppendOp::decompose(OpBuilder &builder) {
               b.setInsertionPointToEnd(t.getParentBlock());
               Value position = l.toIndex(l.extract(getPositions(), {s, t}));
               Value cache = inner[0];
-              for (auto [slot, source] : llvm::enumerate(ValueRange{getKey(), getValue()})) {
+              Value sources[] = {getKey(), getValue()};
+              for (auto [slot, source] : llvm::enumerate(sources)) {
                 Value row = tensor::ExtractSliceOp::create(
                     b, l.loc, rowType, source, ArrayRef<OpFoldResult>{s, t, zero},
                     ArrayRef<OpFoldResult>{one, one, width}, ArrayRef<OpFoldResult>{one, one, one});
@@ -69,15 +70,15 @@ Values SelectLastOp::decompose(OpBuilder &builder) {
   OpBuilder &b = l.b;
   SmallVector<OpFoldResult> sizes{l.dim(getInput(), 0), l.size(1), l.dim(getInput(), 2)};
   Value tokens = getValueOrCreateConstantIndexOp(b, l.loc, l.dim(getInput(), 1));
-  if (!getLengths()) {
-    Value last = arith::SubIOp::create(b, l.loc, tokens, l.index(1));
-    return SmallVector<Value>{tensor::ExtractSliceOp::create(
-        b, l.loc, cast<RankedTensorType>(getResult().getType()), getInput(),
-        ArrayRef<OpFoldResult>{l.size(0), last, l.size(0)}, sizes,
-        SmallVector<OpFoldResult>(3, l.size(1)))};
+  SmallVector<Value> inputs;
+  SmallVector<SmallVector<unsigned>> maps;
+  if (getLengths()) {
+    inputs.push_back(getLengths());
+    maps.push_back({0});
   }
-  return SmallVector<Value>{l.map(sizes, l.storage, getLengths(), {{0}}, [&](ValueRange v) {
-    Value last = arith::SubIOp::create(b, l.loc, l.toIndex(v[0]), l.index(1));
+  return SmallVector<Value>{l.map(sizes, l.storage, inputs, maps, [&](ValueRange v) {
+    Value count = getLengths() ? l.toIndex(v[0]) : tokens;
+    Value last = arith::SubIOp::create(b, l.loc, count, l.index(1));
     return l.extract(getInput(), {l.loopIndex(0), last, l.loopIndex(2)});
   })};
 }

@@ -47,3 +47,9 @@ LogicalResult SelectLastOp::inferReturnTypes(MLIRContext *, std::optional<Locati
                                         input.getElementType()));
   return success();
 }
+
+LogicalResult StoreOp::verify() {
+  if (getKey().empty())
+    return emitOpError("needs a key");
+  return success();
+}

@@ -77,4 +77,21 @@ def Fin_SelectLastOp : Fin_Op<"select_last", [Pure,
   }];
 }
 
+def Fin_StoreOp : Fin_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "makes a value a parameter of the store's overlay";
+  let description = [{
+    `@prepare` runs once per load and stores what depends on parameters alone;
+    other functions read it as `fin.param` of the same key.
+
+    ```mlir
+    fin.store %w, "prepared/model.layers.0.mlp.up_proj.weight" : tensor<1536x576xf32>
+    ```
+
+    Refused: an empty key.
+  }];
+  let arguments = (ins AnyRankedTensor:$value, StrAttr:$key);
+  let assemblyFormat = "$value `,` $key attr-dict `:` type($value)";
+  let hasVerifier = 1;
+}
+
 #endif // FINGPT_DIALECT_FIN_IR_FINSTATEOPS_TD

@@ -3,6 +3,12 @@
 #ifndef FINGPT_DIALECT_FIN_TRANSFORMS_PASSES_H
 #define FINGPT_DIALECT_FIN_TRANSFORMS_PASSES_H
 
+#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
+
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Pass/Pass.h"
 
 namespace fingpt::fin {
