@@ -455,3 +455,16 @@ Values ReluOp::decompose(OpBuilder &b) {
 }
 
 Values SigmoidOp::decompose(OpBuilder &b) { return elementwise(*this, b, logistic); }
+
+Values MultiplyOp::decompose(OpBuilder &b) {
+  return elementwise(*this, b, [&](Lowering &l, Value x) {
+    return l.mul(x, l.real(getValue().convertToDouble()));
+  });
+}
+
+Values SoftCapOp::decompose(OpBuilder &b) {
+  return elementwise(*this, b, [&](Lowering &l, Value x) {
+    Value cap = l.real(getValue().convertToDouble());
+    return l.mul(math::TanhOp::create(l.b, l.loc, l.div(x, cap)), cap);
+  });
+}

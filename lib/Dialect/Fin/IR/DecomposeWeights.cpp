@@ -207,6 +207,12 @@ Values PermuteOp::decompose(OpBuilder &builder) {
       })};
 }
 
+Values TransposeOp::decompose(OpBuilder &builder) {
+  Lowering l(builder, *this, getType().getElementType());
+  return SmallVector<Value>{l.map({l.dim(getWeight(), 1), l.dim(getWeight(), 0)}, l.storage,
+                                  getWeight(), {{1, 0}}, [](ValueRange v) { return v[0]; })};
+}
+
 Values ConcatOp::decompose(OpBuilder &builder) {
   Lowering l(builder, *this, getType().getElementType());
   int64_t axis = getAxis() == Axis::Rows ? 0 : 1;

@@ -167,6 +167,12 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+LogicalResult SoftCapOp::verify() {
+  if (!(getValue().convertToDouble() > 0) || !getValue().isFinite())
+    return emitOpError("cap must be positive and finite");
+  return success();
+}
+
 LogicalResult SoftmaxOp::verify() {
   if (tensorType(getInput()).getRank() == 0)
     return emitOpError("needs an input of rank at least 1");

@@ -200,6 +200,19 @@ LogicalResult PermuteOp::verify() {
   return verifyAxisVector(*this, "indices", getWeight(), getIndices(), getAxis());
 }
 
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType weight = tensorType(adaptor.getWeight());
+  types.push_back(RankedTensorType::get({weight.getShape()[1], weight.getShape()[0]},
+                                        weight.getElementType()));
+  return success();
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  auto inner = getWeight().getDefiningOp<TransposeOp>();
+  return inner ? OpFoldResult(inner.getWeight()) : OpFoldResult();
+}
+
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   if (adaptor.getParts().empty())

@@ -270,4 +270,38 @@ def Fin_SigmoidOp : Fin_ElementwiseOp<"sigmoid"> {
   }];
 }
 
+class Fin_ConstantOp<string mnemonic, string preposition> :
+    Fin_TransformerOp<mnemonic, [AllTypesMatch<["input", "result"]>, Elementwise]> {
+  let results = (outs Fin_FloatTensor:$result);
+  let assemblyFormat = "$input `" # preposition # "` $value attr-dict `:` type($input)";
+}
+
+def Fin_MultiplyOp : Fin_ConstantOp<"multiply", "by"> {
+  let summary = "x times a constant";
+  let description = [{
+    The constant is rounded once to the accumulation type. Gemma multiplies its
+    embeddings by √width.
+
+    ```mlir
+    %h = fin.multiply %e by 24.0 : tensor<?x?x576xf32>
+    ```
+  }];
+  let arguments = (ins Fin_FloatTensor:$input, F64Attr:$value);
+}
+
+def Fin_SoftCapOp : Fin_ConstantOp<"soft_cap", "at"> {
+  let summary = "cap·tanh(x / cap)";
+  let description = [{
+    Gemma 2 bounds its logits so.
+
+    ```mlir
+    %y = fin.soft_cap %logits at 30.0 : tensor<?x?x256000xf32>
+    ```
+
+    Refused: a cap that is not positive and finite.
+  }];
+  let arguments = (ins Fin_FloatTensor:$input, F64Attr:$value);
+  let hasVerifier = 1;
+}
+
 #endif // FINGPT_DIALECT_FIN_IR_FINTRANSFORMEROPS_TD

@@ -229,6 +229,22 @@ def Fin_PermuteOp : Fin_DecomposableWeightOp<"permute", [AllTypesMatch<["weight"
   let hasVerifier = 1;
 }
 
+def Fin_TransposeOp : Fin_DecomposableWeightOp<"transpose", [InferTypeOpAdaptor]> {
+  let summary = "rows and columns exchanged";
+  let description = [{
+    `result[o,i] = w[i,o]`: a weight that its file stores as [in, out], as
+    GPT-2's Conv1D does. Twice is the identity.
+
+    ```mlir
+    %w = fin.transpose %conv : tensor<768x3072xf32>
+    ```
+  }];
+  let arguments = (ins Fin_FloatMatrix:$weight);
+  let results = (outs Fin_FloatMatrix:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight)";
+  let hasFolder = 1;
+}
+
 def Fin_ConcatOp : Fin_DecomposableWeightOp<"concat",
     [InferTypeOpAdaptor]> {
   let summary = "weights stacked along rows or columns";
