@@ -56,6 +56,8 @@ Result<OwningOpRef<ModuleOp>> TransformerBuilder::finish(Value result) {
 }
 
 std::string TransformerBuilder::layer(const std::string &list, int64_t index) {
+  if (!lengths)
+    positions(); // what all layers share comes before them
   std::string name = list + "." + std::to_string(index);
   loc = NameLoc::get(b.getStringAttr(files.prefix + name));
   return name + ".";
