@@ -195,6 +195,8 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       name = call.getCallee();
     else if (auto call = dyn_cast<LLVM::CallOp>(op))
       name = call.getCallee().value_or("");
+    else if (auto constant = dyn_cast<memref::GetGlobalOp>(op))
+      name = constant.getName();
     if (name.empty() || !declared.insert(name).second)
       return;
     Operation *callee = module.lookupSymbol(name);
