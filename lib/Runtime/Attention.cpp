@@ -118,6 +118,7 @@ public:
     block.vStride = s.vToken;
     block.heads = heads;
     block.rows = rows;
+    block.moreKeys = keyBlock + 1 < endKeyBlock();
     block.headDim = s.headDim;
     block.valueDim = s.valueDim;
     block.outStride = a.outStride;

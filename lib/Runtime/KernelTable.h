@@ -44,6 +44,7 @@ struct AttentionBlock {
   const float *k, *v; ///< First key of the block, first head.
   int64_t kStride, vStride;
   int64_t heads, rows, headDim, valueDim;
+  bool moreKeys;     ///< The same task goes on with the keys that follow.
   int64_t outStride; ///< Of `sum` rows: valueDim rounded up to 16.
   float scale, softCap;
   /// Keys lo[r]..hi[r]-1 of the block are visible to row r of every head (0 ≤
