@@ -21,8 +21,10 @@ using namespace fingpt;
 
 namespace {
 
-/// Rows of a task: the scores against a block (96 KiB) and its keys share L2.
+/// Rows of a task: the scores against a block (48 KiB) and its keys share L2.
 constexpr int64_t TaskRows = 96;
+/// Up to this many rows per head, keys are used once or twice: not transposed.
+constexpr int64_t DirectRows = 12;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -56,36 +58,40 @@ struct Attention {
   float *out;
 
   const KernelTable *table;
-  int64_t group, taskTokens, tokenBlocks, keyBlocks, outStride;
+  int64_t group, taskTokens, tokenBlocks, taskHeads, headBlocks, keyBlocks;
+  int64_t outStride;
   float *partials; ///< Of every (task, key block), if the keys are split.
 
-  int64_t tasks() const { return shape.batch * shape.kvHeads * tokenBlocks; }
-  int64_t maxRows() const { return taskTokens * group; }
+  int64_t tasks() const { return shape.batch * headBlocks * tokenBlocks; }
+  int64_t rows() const { return taskTokens * group; } ///< Of a head, at most.
+  int64_t queries() const { return rows() * taskHeads; }
+  bool direct() const { return rows() <= DirectRows; }
 };
 
 /// One task with the scratch to run it.
 class Task {
 public:
   Task(const Attention &attention)
-      : a(attention), rowLo(allocate<int64_t>(a.maxRows())),
-        rowHi(allocate<int64_t>(a.maxRows())),
-        lo(allocate<int32_t>(a.maxRows())), hi(allocate<int32_t>(a.maxRows())),
-        packedQ(allocate<float>(a.maxRows() * a.shape.headDim)),
+      : a(attention), rowLo(allocate<int64_t>(a.rows())),
+        rowHi(allocate<int64_t>(a.rows())), lo(allocate<int32_t>(a.rows())),
+        hi(allocate<int32_t>(a.rows())),
+        packedQ(allocate<float>(a.queries() * a.shape.headDim)),
         kt(allocate<float>(a.shape.headDim * a.table->attentionColumns)),
-        scores(allocate<float>(a.maxRows() * AttentionKeys)),
-        rowBias(a.bias ? allocate<const float *>(a.maxRows()) : nullptr) {}
+        scores(allocate<float>(a.queries() * AttentionKeys)),
+        rowBias(a.bias ? allocate<const float *>(a.queries()) : nullptr) {}
 
-  /// Selects task `index`: heads innermost would share nothing; token blocks
-  /// are innermost, taken from both ends in turn, so that a contiguous range of
-  /// tasks has its share of the long rows of a causal mask.
+  /// Selects task `index`. Token blocks are innermost, taken from both ends in
+  /// turn, so that a contiguous range of tasks has its share of a causal mask's
+  /// long rows.
   void select(int64_t index) {
     int64_t i = index % a.tokenBlocks, rest = index / a.tokenBlocks;
     int64_t tokenBlock = i % 2 == 0 ? i / 2 : a.tokenBlocks - 1 - i / 2;
-    kvHead = rest % a.shape.kvHeads;
-    batch = rest / a.shape.kvHeads;
+    kvHead = rest % a.headBlocks * a.taskHeads;
+    heads = std::min(a.taskHeads, a.shape.kvHeads - kvHead);
+    batch = rest / a.headBlocks;
     firstToken = tokenBlock * a.taskTokens;
-    tokens = std::min(a.taskTokens, a.shape.tokens - firstToken);
-    rows = tokens * a.group;
+    rows = std::min(a.taskTokens, a.shape.tokens - firstToken) * a.group;
+    queries = heads * rows;
     findVisibleKeys();
     packQueries();
   }
@@ -110,7 +116,9 @@ public:
     block.v = a.v + batch * s.vBatch + base * s.vToken + kvHead * s.valueDim;
     block.kStride = s.kToken;
     block.vStride = s.vToken;
+    block.heads = heads;
     block.rows = rows;
+    block.moreKeys = keyBlock + 1 < endKeyBlock();
     block.headDim = s.headDim;
     block.valueDim = s.valueDim;
     block.outStride = a.outStride;
@@ -119,7 +127,7 @@ public:
     block.lo = lo;
     block.hi = hi;
     block.bias = rowBias;
-    for (int64_t r = 0; rowBias && r < rows; ++r)
+    for (int64_t r = 0; rowBias && r < queries; ++r)
       rowBias[r] = a.bias + batch * a.biasBatch + head(r) * a.biasHead +
                    token(r) * a.biasToken + base;
     block.kt = kt;
@@ -127,21 +135,24 @@ public:
     block.m = part.m;
     block.l = part.l;
     block.sum = part.sum;
-    a.table->attentionBlock(block);
+    if (a.direct())
+      a.table->attentionDirect(block);
+    else
+      a.table->attentionBlocked(block);
   }
 
   void clear(const Partial &total) const {
-    std::fill_n(total.m, rows, -std::numeric_limits<float>::infinity());
-    std::fill_n(total.l, rows, 0.0f);
-    std::fill_n(total.sum, rows * a.outStride, 0.0f);
+    std::fill_n(total.m, queries, -std::numeric_limits<float>::infinity());
+    std::fill_n(total.l, queries, 0.0f);
+    std::fill_n(total.sum, queries * a.outStride, 0.0f);
   }
   void merge(const Partial &total, const Partial &part) const {
-    a.table->attentionMerge(rows, a.outStride, total.m, total.l, total.sum,
+    a.table->attentionMerge(queries, a.outStride, total.m, total.l, total.sum,
                             part.m, part.l, part.sum);
   }
   void finish(const Partial &total) const {
     const FingptAttention &s = a.shape;
-    for (int64_t r = 0; r < rows; ++r)
+    for (int64_t r = 0; r < queries; ++r)
       a.table->attentionFinish(
           s.valueDim, total.m[r], total.l[r], total.sum + r * a.outStride,
           a.sinks ? a.sinks + head(r) : nullptr,
@@ -150,8 +161,13 @@ public:
   }
 
 private:
-  int64_t token(int64_t row) const { return firstToken + row / a.group; }
-  int64_t head(int64_t row) const { return kvHead * a.group + row % a.group; }
+  /// Token and query head of a query of the task.
+  int64_t token(int64_t query) const {
+    return firstToken + query % rows / a.group;
+  }
+  int64_t head(int64_t query) const {
+    return (kvHead + query / rows) * a.group + query % a.group;
+  }
 
   void findVisibleKeys() {
     const FingptAttention &s = a.shape;
@@ -181,11 +197,12 @@ private:
     const FingptAttention &s = a.shape;
     int64_t tile = a.table->attentionRows;
     float *packed = packedQ;
-    for (int64_t r = 0; r < rows; r += tile) {
-      int64_t height = std::min(tile, rows - r);
-      for (int64_t i = 0; i < height; ++i) {
-        const float *row = a.q + batch * s.qBatch + token(r + i) * s.qToken +
-                           head(r + i) * s.headDim;
+    for (int64_t r = 0; r < queries;) {
+      // A tile ends with its head.
+      int64_t height = std::min(tile, rows - r % rows);
+      for (int64_t i = 0; i < height; ++i, ++r) {
+        const float *row =
+            a.q + batch * s.qBatch + token(r) * s.qToken + head(r) * s.headDim;
         for (int64_t d = 0; d < s.headDim; ++d)
           packed[d * height + i] = row[d];
       }
@@ -194,7 +211,8 @@ private:
   }
 
   const Attention &a;
-  int64_t batch = 0, kvHead = 0, firstToken = 0, tokens = 0, rows = 0;
+  int64_t batch = 0, kvHead = 0, heads = 0, firstToken = 0;
+  int64_t rows = 0, queries = 0; ///< Of a head, of all.
   int64_t minLo = 0, maxHi = 0;
   int64_t *rowLo, *rowHi;
   int32_t *lo, *hi;
@@ -206,9 +224,9 @@ private:
 void runTasks(const Attention &a, int64_t begin, int64_t end) {
   ArenaScope scope;
   Task task(a);
-  int64_t size = Partial::size(a.maxRows(), a.outStride);
-  Partial total(allocate<float>(size), a.maxRows(), a.outStride);
-  Partial part(allocate<float>(size), a.maxRows(), a.outStride);
+  int64_t size = Partial::size(a.queries(), a.outStride);
+  Partial total(allocate<float>(size), a.queries(), a.outStride);
+  Partial part(allocate<float>(size), a.queries(), a.outStride);
   for (int64_t index = begin; index < end; ++index) {
     task.select(index);
     task.clear(total);
@@ -222,9 +240,9 @@ void runTasks(const Attention &a, int64_t begin, int64_t end) {
 }
 
 Partial partialOf(const Attention &a, int64_t task, int64_t keyBlock) {
-  int64_t size = Partial::size(a.maxRows(), a.outStride);
+  int64_t size = Partial::size(a.queries(), a.outStride);
   return Partial(a.partials + (task * a.keyBlocks + keyBlock) * size,
-                 a.maxRows(), a.outStride);
+                 a.queries(), a.outStride);
 }
 
 /// Pairs (task, key block) begin..end-1, each to its partial.
@@ -246,8 +264,8 @@ void reduceBlocks(const Attention &a, int64_t begin, int64_t end) {
 void foldTasks(const Attention &a, int64_t begin, int64_t end) {
   ArenaScope scope;
   Task task(a);
-  Partial total(allocate<float>(Partial::size(a.maxRows(), a.outStride)),
-                a.maxRows(), a.outStride);
+  Partial total(allocate<float>(Partial::size(a.queries(), a.outStride)),
+                a.queries(), a.outStride);
   for (int64_t index = begin; index < end; ++index) {
     task.select(index);
     task.clear(total);
@@ -270,42 +288,65 @@ extern "C" void fingpt_attention_f32(const FingptAttention *shape,
   const FingptAttention &s = *shape;
   if (s.batch <= 0 || s.tokens <= 0 || s.heads <= 0 || s.kvHeads <= 0)
     return;
+  ThreadPool &pool = ThreadPool::global();
+  int64_t threads = int64_t(pool.size());
   ArenaScope scope;
-  Attention a{s,       q,    k,          v,        positions,
-              lengths, bias, biasBatch,  biasHead, biasToken,
-              sinks,   out,  &kernels(), 0,        0,
-              0,       0,    0,          nullptr};
+  Attention a{};
+  a.shape = s;
+  a.q = q;
+  a.k = k;
+  a.v = v;
+  a.positions = positions;
+  a.lengths = lengths;
+  a.bias = bias;
+  a.biasBatch = biasBatch;
+  a.biasHead = biasHead;
+  a.biasToken = biasToken;
+  a.sinks = sinks;
+  a.out = out;
+  a.table = &kernels();
   a.group = s.heads / s.kvHeads;
   a.taskTokens = std::min(s.tokens, std::max<int64_t>(TaskRows / a.group, 1));
   a.tokenBlocks = ceilDiv(s.tokens, a.taskTokens);
   a.keyBlocks = ceilDiv(s.keys, AttentionKeys);
   a.outStride = roundUp16(s.valueDim);
+  // With few rows all heads go together, unless threads would have nothing to
+  // do.
+  a.taskHeads = 1;
+  if (a.direct()) {
+    int64_t pairs = s.batch * a.tokenBlocks * std::max<int64_t>(a.keyBlocks, 1);
+    a.taskHeads =
+        ceilDiv(s.kvHeads, std::min(s.kvHeads, ceilDiv(threads, pairs)));
+  }
+  a.headBlocks = ceilDiv(s.kvHeads, a.taskHeads);
 
-  ThreadPool &pool = ThreadPool::global();
-  if (pool.size() > 1 && a.keyBlocks > 1 &&
-      a.tasks() < 2 * int64_t(pool.size())) {
+  // A short loop is not worth waking threads for.
+  constexpr int64_t MinWork = 65536; // Multiply-adds.
+  auto grain = [&](int64_t keys) {
+    int64_t work = a.queries() * keys * (s.headDim + s.valueDim);
+    return size_t(std::max<int64_t>(MinWork / std::max<int64_t>(work, 1), 1));
+  };
+  if (threads > 1 && a.keyBlocks > 1 && a.tasks() < 2 * threads) {
     a.partials = allocate<float>(a.tasks() * a.keyBlocks *
-                                 Partial::size(a.maxRows(), a.outStride));
-    pool.parallelFor(size_t(a.tasks() * a.keyBlocks),
-                     [&a](size_t begin, size_t end) {
-                       reduceBlocks(a, int64_t(begin), int64_t(end));
-                     });
+                                 Partial::size(a.queries(), a.outStride));
+    pool.parallelFor(
+        size_t(a.tasks() * a.keyBlocks),
+        [&a](size_t begin, size_t end) {
+          reduceBlocks(a, int64_t(begin), int64_t(end));
+        },
+        grain(AttentionKeys));
     pool.parallelFor(
         size_t(a.tasks()),
         [&a](size_t begin, size_t end) {
           foldTasks(a, int64_t(begin), int64_t(end));
         },
-        16);
+        grain(a.keyBlocks));
     return;
   }
-  // A short loop is not worth waking threads for.
-  int64_t work = a.maxRows() * s.keys * (s.headDim + s.valueDim);
-  size_t grain =
-      size_t(std::max<int64_t>(65536 / std::max<int64_t>(work, 1), 1));
   pool.parallelFor(
       size_t(a.tasks()),
       [&a](size_t begin, size_t end) {
         runTasks(a, int64_t(begin), int64_t(end));
       },
-      grain);
+      grain(s.keys));
 }

@@ -32,26 +32,29 @@ struct LinearBlock {
 };
 
 /// Keys of one block (the unit of the online softmax).
-constexpr int64_t AttentionKeys = 256;
+constexpr int64_t AttentionKeys = 128;
 
-/// The queries of a task (one batch entry, one key/value head: `rows` = tokens
-/// × query heads that share it) against one block of keys.
+/// The queries of a task (one batch entry, `heads` key/value heads in a row,
+/// for each of them `rows` = tokens × query heads that share it) against one
+/// block of keys. Row r of head h is row h·rows + r of everything that has a
+/// row per query.
 struct AttentionBlock {
-  const float
-      *q; ///< Packed: tiles of `attentionRows` rows, each [headDim, rows].
-  const float *k, *v; ///< First key of the block, this head.
+  const float *q;     ///< Packed: per head, tiles of `attentionRows` rows, each
+                      ///< [headDim, rows of the tile].
+  const float *k, *v; ///< First key of the block, first head.
   int64_t kStride, vStride;
-  int64_t rows, headDim, valueDim;
+  int64_t heads, rows, headDim, valueDim;
+  bool moreKeys;     ///< The same task goes on with the keys that follow.
   int64_t outStride; ///< Of `sum` rows: valueDim rounded up to 16.
   float scale, softCap;
-  /// Keys lo[r]..hi[r]-1 of the block are visible to row r (0 ≤ lo ≤ hi ≤
-  /// AttentionKeys; none: lo = hi).
+  /// Keys lo[r]..hi[r]-1 of the block are visible to row r of every head (0 ≤
+  /// lo ≤ hi ≤ AttentionKeys; none: lo = hi).
   const int32_t *lo, *hi;
-  const float *const *bias; ///< Per row, at the block's first key; or null.
+  const float *const *bias; ///< Per query, at the block's first key; or null.
   float *kt;                ///< Scratch: headDim × attentionColumns.
-  float *scores;            ///< Scratch: rows × AttentionKeys.
-  // Result, per row: m = max score (-inf if none), l = Σ exp(s-m), sum = Σ
-  // exp(s-m)·v.
+  float *scores;            ///< Scratch: queries × AttentionKeys.
+  // Result, per query: m = max score (-inf if none), l = Σ exp(s-m),
+  // sum = Σ exp(s-m)·v.
   float *m, *l, *sum;
 };
 
@@ -63,7 +66,10 @@ struct KernelTable {
   void (*packRows)(const float *x, int64_t rows, int64_t K, float *packed);
   int linearRows; ///< Rows of a register tile.
 
-  void (*attentionBlock)(const AttentionBlock &);
+  /// Few rows: keys are used as they come, for all heads.
+  void (*attentionDirect)(const AttentionBlock &);
+  /// Many rows, one head: keys are transposed first. The same bits.
+  void (*attentionBlocked)(const AttentionBlock &);
   /// (m, l, sum) of `rows` rows: total = total ⊕ part.
   void (*attentionMerge)(int64_t rows, int64_t outStride, float *m, float *l,
                          float *sum, const float *partM, const float *partL,

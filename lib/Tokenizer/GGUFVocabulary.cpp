@@ -3,6 +3,7 @@
 #include "BPE.h"
 #include "Pipeline.h"
 #include "SentencePiece.h"
+#include "WordPiece.h"
 #include "fingpt/Params/GGUFFile.h"
 
 #include <cmath>
@@ -18,7 +19,7 @@ constexpr const char *kPrefix = "tokenizer.ggml.";
 /// What every kind of vocabulary has.
 class Reader {
 public:
-  explicit Reader(const GGUFFile &file) : file(file) {}
+  Reader(const GGUFFile &file, bool wordPiece) : file(file), wordPiece(wordPiece) {}
 
   Status read() {
     auto texts = file.strings(key("tokens"));
@@ -29,7 +30,8 @@ public:
                        "1 to " + std::to_string(kMaxTokenId),
                        std::to_string(texts->size()));
     int32_t id = 0;
-    for (std::string_view text : *texts) {
+    for (std::string_view raw : *texts) {
+      std::string text = wordPiece ? wordPieceText(raw) : std::string(raw);
       if (pipeline->vocabulary.add(text, id) != Vocabulary::Added::Ok)
         return Error::at(where("tokens") + "/" + std::to_string(id), "duplicate token",
                          "distinct texts",
@@ -90,12 +92,11 @@ public:
       return bos.takeError();
     if (!eos)
       return eos.takeError();
-    special.addBos = *bos && special.bos;
-    special.addEos = *eos && special.eos;
-    if (special.addBos)
+    if (*bos && special.bos)
       pipeline->before.push_back(*special.bos);
-    if (special.addEos)
+    if (*eos && special.eos)
       pipeline->after.push_back(*special.eos);
+    finishSpecial(*pipeline);
     return Status::ok();
   }
 
@@ -109,6 +110,17 @@ public:
   std::vector<PieceType> types; ///< empty, or one per token
 
 private:
+  /// GGUF marks the words that begin; BERT's own spelling marks the others.
+  static std::string wordPieceText(std::string_view raw) {
+    if (raw.substr(0, kSpaceSymbol.size()) == kSpaceSymbol)
+      return std::string(raw.substr(kSpaceSymbol.size()));
+    if (raw.size() > 2 && raw.front() == '[' && raw.back() == ']')
+      return std::string(raw);
+    return "##" + std::string(raw);
+  }
+
+  bool wordPiece;
+
   Status id(const char *name, std::optional<int32_t> &out) {
     auto value = file.integer(key(name), -1);
     if (!value)
@@ -136,20 +148,9 @@ private:
     for (auto [name, out] : ids)
       if (Status s = id(name, *out); !s)
         return s;
-    auto stop = [&](std::optional<int32_t> token) {
-      for (int32_t have : special.stop)
-        if (token == have)
-          return;
+    for (std::optional<int32_t> token : {special.eos, eot, eom})
       if (token)
         special.stop.push_back(*token);
-    };
-    stop(special.eos);
-    stop(eot);
-    stop(eom);
-    // Files often leave the end of a turn out of their metadata.
-    for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>",
-                             "<|end|>", "<|endoftext|>"})
-      stop(pipeline->vocabulary.idOf(text));
     return Status::ok();
   }
 };
@@ -228,8 +229,6 @@ Status buildScored(Reader &reader, bool unigram) {
   byDefault(special.eos, unigram ? 1 : 2);
   if (!unigram)
     byDefault(special.bos, 1);
-  if (special.stop.empty() && special.eos)
-    special.stop.push_back(*special.eos);
   pieces.unknown = special.unk.value_or(-1);
   pieces.byteFallback = !unigram;
 
@@ -264,10 +263,10 @@ Status buildScored(Reader &reader, bool unigram) {
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
-  Reader reader(file);
-  auto model = file.string(reader.key("model"));
+  auto model = file.string(std::string(kPrefix) + "model");
   if (!model)
     return model.takeError();
+  Reader reader(file, *model == "bert");
   if (Status s = reader.read(); !s)
     return s.takeError();
   Status built;
@@ -282,6 +281,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
     built = buildByteLevel(reader, *found, *pre == "gemma4");
   } else if (*model == "llama" || *model == "t5") {
     built = buildScored(reader, *model == "t5");
+  } else if (*model == "bert") {
+    built = completeBert(*reader.pipeline, true, escaped(file.path(), 1000));
   } else {
     return Error::at(reader.where("model"), "unknown tokenizer", "gpt2, llama, bert or t5",
                      quote(*model));

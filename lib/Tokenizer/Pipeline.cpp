@@ -158,6 +158,24 @@ std::optional<int32_t> Pipeline::tokenId(std::string_view text) const {
   return vocabulary.idOf(text);
 }
 
+void finishSpecial(Pipeline &pipeline) {
+  SpecialTokens &special = pipeline.specialForUpdate();
+  special.addBos = special.bos && !pipeline.before.empty() &&
+                   pipeline.before.front() == *special.bos;
+  special.addEos = special.eos && !pipeline.after.empty() &&
+                   pipeline.after.back() == *special.eos;
+  auto stop = [&](std::optional<int32_t> token) {
+    if (token && std::find(special.stop.begin(), special.stop.end(), *token) ==
+                     special.stop.end())
+      special.stop.push_back(*token);
+  };
+  stop(special.eos);
+  // Files often leave the end of a turn out of their metadata.
+  for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>",
+                           "<|end|>", "<|endoftext|>"})
+    stop(pipeline.tokenId(text));
+}
+
 namespace {
 class Session : public DecodeSession {
 public:

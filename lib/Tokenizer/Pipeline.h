@@ -53,6 +53,15 @@ private:
                    Status &problem) const;
 };
 
+/// special, normalized, single_word, lstrip and rstrip of an added token.
+Status readAddedTokenFlags(const JsonObject &item, AddedToken &token);
+/// Adds a token that the vocabulary may or may not have under the same id.
+Status addToPipeline(Pipeline &pipeline, const AddedToken &token,
+                     const std::string &where);
+/// Completes the special tokens: addBos and addEos from the post-processor, and
+/// in `stop` EOS and the tokens by which chat models end a turn.
+void finishSpecial(Pipeline &pipeline);
+
 } // namespace fingpt::tokenizer
 
 #endif // FINGPT_LIB_TOKENIZER_PIPELINE_H

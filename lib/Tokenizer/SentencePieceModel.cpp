@@ -292,17 +292,14 @@ Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
   special.bos = control(reader.bosPiece);
   special.eos = control(reader.eosPiece);
   special.pad = control(reader.padPiece);
-  if (special.eos)
-    special.stop.push_back(*special.eos);
   // The file does not say which of them a model wants: BPE models are Llama's
   // heirs and begin with BOS, unigram models T5's and end with EOS.
   bool unigram = reader.modelType == 1;
-  special.addBos = !unigram && special.bos;
-  special.addEos = unigram && special.eos;
-  if (special.addBos)
+  if (!unigram && special.bos)
     pipeline.before.push_back(*special.bos);
-  if (special.addEos)
+  if (unigram && special.eos)
     pipeline.after.push_back(*special.eos);
+  finishSpecial(pipeline);
   for (size_t i = 0; i < reader.pieces.types.size(); ++i) {
     PieceType type = reader.pieces.types[i];
     if (type != PieceType::Control && type != PieceType::Unknown)

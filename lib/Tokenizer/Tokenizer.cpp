@@ -1,6 +1,9 @@
 #include "fingpt/Tokenizer/Tokenizer.h"
+#include "ModelDirectory.h"
 #include "fingpt/Params/GGUFFile.h"
 #include "fingpt/Support/MappedFile.h"
+
+#include <filesystem>
 
 namespace fingpt {
 
@@ -20,6 +23,9 @@ static bool endsWith(std::string_view text, std::string_view end) {
 }
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return tokenizer::loadModelDirectory(path);
   if (endsWith(path, ".gguf")) {
     auto file = GGUFFile::open(path);
     if (!file)
@@ -32,6 +38,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
       return bytes.takeError();
     return parse(*bytes, path);
   };
+  if (endsWith(path, ".json")) {
+    auto json = readJsonFile(path);
+    if (!json)
+      return json.takeError();
+    return fromJson(*json, path);
+  }
   if (endsWith(path, ".model"))
     return fromBytes(fromSentencePiece);
   if (endsWith(path, ".bin"))

@@ -87,6 +87,7 @@ struct JITModel::Impl {
   JITOptions options;
   std::unique_ptr<llvm::orc::LLJIT> jit;
   llvm::StringMap<Entry> entries;
+  int64_t inputVocabulary = 0;
   std::vector<PrepareStep> steps;
   llvm::StringMap<TensorData> prepared;
   std::vector<TensorData> pinned;
@@ -441,6 +442,17 @@ static Status checkParams(ModuleOp graph, const ParamStore &params) {
   return problem ? Status(*problem) : Status::ok();
 }
 
+/// Rows of the table that the tokens of @forward index; ids beyond it would read past it.
+static int64_t embeddingRows(ModuleOp graph) {
+  int64_t rows = 0;
+  graph.walk([&](fin::EmbeddingOp op) {
+    auto argument = dyn_cast<BlockArgument>(op.getIds());
+    if (argument && argument.getArgNumber() == 0)
+      rows = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+  });
+  return rows;
+}
+
 Result<std::unique_ptr<JITModel>> JITModel::compile(ModuleOp graph,
                                                     std::shared_ptr<ParamStore> params,
                                                     const JITOptions &options) {
@@ -450,6 +462,7 @@ Result<std::unique_ptr<JITModel>> JITModel::compile(ModuleOp graph,
   impl.options = options;
   if (Status s = checkParams(graph, *impl.params); !s)
     return s.takeError();
+  impl.inputVocabulary = embeddingRows(graph);
   auto start = Clock::now();
   OwningOpRef<ModuleOp> module;
   if (Status s = impl.lower(graph, module); !s)
@@ -533,6 +546,7 @@ int64_t JITModel::cacheWidth() const {
   const MemRefType *type = findArgument(impl->entries, 5);
   return type ? type->getDimSize(4) : 0;
 }
+int64_t JITModel::inputVocabulary() const { return impl->inputVocabulary; }
 size_t JITModel::elementBytes() const {
   const MemRefType *type = findArgument(impl->entries, 3);
   return type ? type->getElementTypeBitWidth() / 8 : 4;

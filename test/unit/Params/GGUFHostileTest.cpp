@@ -143,11 +143,12 @@ const Case kRefused[] = {
 
 TEST(GGUFHostile, EveryLieGetsItsLine) {
   for (const Case &c : kRefused) {
+    offerSeed("gguf", c.image);
     std::string message = refusal(GGUFFile::parse(c.image, "m.gguf"));
-    EXPECT_EQ(message, std::string("m.gguf:") + c.expected) << "CASE " << c.name;
+    EXPECT_EQ(message, std::string("m.gguf:") + c.expected) << c.name;
     EXPECT_LT(message.size(), 1000u) << c.name;
     EXPECT_EQ(std::count_if(message.begin(), message.end(),
-                            [](unsigned char ch) { return ch < 0x20; }), 0) << c.name;
+                            [](char ch) { return static_cast<unsigned char>(ch) < 0x20; }), 0) << c.name;
   }
 }
 
@@ -172,8 +173,10 @@ TEST(GGUF, AcceptsWhatLlamaCppAccepts) {
                       tensorInfo("u", {8}, kF32, 1), zeros(33), 3, 1), ""},
       {"huge alignment, no tensors", gguf(0, 1, kv("general.alignment", kU32, u32(1u << 31))), ""},
   };
-  for (const Case &c : accepted)
+  for (const Case &c : accepted) {
+    offerSeed("gguf", c.image);
     EXPECT_EQ(refusal(GGUFFile::parse(c.image, "m")), "accepted") << c.name;
+  }
 }
 
 TEST(GGUF, TellsTensors) {

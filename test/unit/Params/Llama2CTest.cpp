@@ -44,9 +44,11 @@ const Case kRefused[] = {
 } // namespace
 
 TEST(Llama2CHostile, EveryLieGetsItsLine) {
-  for (const Case &c : kRefused)
+  for (const Case &c : kRefused) {
+    offerSeed("llama2c", c.image);
     EXPECT_EQ(refusal(Llama2CFile::parse(c.image, "m.bin")), std::string("m.bin:") + c.expected)
-        << "CASE " << c.name;
+        << c.name;
+  }
 }
 
 TEST(Llama2C, NamesEveryArrayInItsPlace) {

@@ -6,6 +6,7 @@
 #include "fingpt/Params/ParamStore.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -46,6 +47,19 @@ private:
 
 inline std::string dataFile(const std::string &name) {
   return std::string(FINGPT_TEST_DATA_DIR) + "/params/" + name;
+}
+
+/// With FINGPT_CORPUS_DIR set, tests write their small images there as seeds for
+/// the fuzz target of that name (merge them: see test/fuzz/README.md).
+inline void offerSeed(const char *target, const std::string &image) {
+  static int number = 0;
+  const char *root = std::getenv("FINGPT_CORPUS_DIR");
+  if (!root || image.size() > 4096)
+    return;
+  std::filesystem::path directory = std::filesystem::path(root) / target;
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory / ("unit-" + std::to_string(number++)), std::ios::binary)
+      .write(image.data(), static_cast<std::streamsize>(image.size()));
 }
 
 template <typename T> std::string le(T value) {

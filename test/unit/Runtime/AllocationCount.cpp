@@ -39,6 +39,13 @@ int __wrap_posix_memalign(void **data, size_t alignment, size_t size) {
 }
 }
 
+// ThreadSanitizer brings its own and lets nobody replace it.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FINGPT_KEEP_OPERATOR_NEW
+#endif
+#endif
+#ifndef FINGPT_KEEP_OPERATOR_NEW
 void *operator new(size_t size) {
   ++count;
   if (void *data = __real_malloc(size ? size : 1))
@@ -50,3 +57,4 @@ void operator delete(void *data) noexcept { std::free(data); }
 void operator delete[](void *data) noexcept { std::free(data); }
 void operator delete(void *data, size_t) noexcept { std::free(data); }
 void operator delete[](void *data, size_t) noexcept { std::free(data); }
+#endif

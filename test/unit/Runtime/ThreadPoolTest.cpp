@@ -13,6 +13,14 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+#define FINGPT_THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FINGPT_THREAD_SANITIZER
+#endif
+#endif
+
 using namespace fingpt;
 
 namespace {
@@ -119,8 +127,7 @@ TEST(ThreadPool, ConcurrentCallers) {
 }
 
 TEST(ThreadPool, ForkedChildRunsInline) {
-#if defined(__SANITIZE_THREAD__) ||                                            \
-    (defined(__has_feature) && __has_feature(thread_sanitizer))
+#ifdef FINGPT_THREAD_SANITIZER
   GTEST_SKIP() << "ThreadSanitizer does not follow fork";
 #endif
   ThreadPool &pool = ThreadPool::global();

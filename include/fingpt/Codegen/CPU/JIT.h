@@ -66,6 +66,7 @@ public:
   /// Shape facts of the model, read off the signatures; 0 where there is none.
   int64_t outputWidth() const;                    ///< logits or hidden width
   int64_t cacheLayers() const, cacheWidth() const;
+  int64_t inputVocabulary() const;                ///< rows of the token embedding
   /// Bytes of an element of activations (4, or 8 for f64).
   size_t elementBytes() const;
   const JITStatistics &statistics() const;
