@@ -196,6 +196,8 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       name = call.getCallee();
     else if (auto call = dyn_cast<LLVM::CallOp>(op))
       name = call.getCallee().value_or("");
+    else if (auto global = dyn_cast<memref::GetGlobalOp>(op))
+      name = global.getName();
     if (name.empty() || !declared.insert(name).second)
       return;
     Operation *callee = module.lookupSymbol(name);
@@ -203,7 +205,7 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       auto declaration = func::FuncOp::create(b, f.getLoc(), name, f.getFunctionType());
       declaration.setPrivate();
     } else {
-      b.clone(*callee);
+      b.clone(*callee); // a runtime function, or a constant
     }
   });
   auto copy = cast<func::FuncOp>(b.clone(*function));

@@ -76,8 +76,8 @@ Result<std::string> compileObject(const std::string &text, const PipelineOptions
   registerLLVMDialectTranslation(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   OwningOpRef<ModuleOp> module;
+  llvm::LLVMContext llvmContext; // outlives the module
   std::unique_ptr<llvm::Module> llvmModule;
-  llvm::LLVMContext llvmContext;
   std::string problem = diagnosticText(context, [&]() -> LogicalResult {
     module = parseSourceString<ModuleOp>(text, &context);
     if (!module)
