@@ -9,18 +9,32 @@
 namespace fingpt {
 
 static const std::vector<Architecture> &architectures() {
-  static const std::vector<const char *> decoder = {"model.", ""};
+  // Checkpoints of a model without its head lack the outermost prefix.
+  static const std::vector<const char *> model = {"model.", ""};
+  static const std::vector<const char *> gemma3 = {
+      "model.", "", "model.language_model.", "language_model.model."};
   static const std::vector<const char *> buffers = {"*.rotary_emb.inv_freq"};
-  static const char *probe = "embed_tokens.weight";
+  static const std::vector<const char *> images = {
+      "vision_tower.*", "model.vision_tower.*", "multi_modal_projector.*",
+      "model.multi_modal_projector.*"};
+  static const std::vector<const char *> masks = {"*.attn.bias", "*.attn.masked_bias"};
+  static const std::vector<const char *> heads = {
+      "*embeddings.position_ids", "*pooler.dense.weight", "*pooler.dense.bias",
+      "cls.seq_relationship.*", "cls.predictions.*"};
+  static const char *table = "embed_tokens.weight";
   static const std::vector<Architecture> all = {
-      {"gemma", readGemma, buildLlama, probe, decoder, buffers},
-      {"gemma2", readGemma2, buildLlama, probe, decoder, buffers},
-      {"gemma3_text", readGemma3, buildLlama, probe, decoder, buffers},
-      {"llama", readLlama, buildLlama, probe, decoder, buffers},
-      {"mistral", readMistral, buildLlama, probe, decoder, buffers},
-      {"phi3", readPhi3, buildLlama, probe, decoder, buffers},
-      {"qwen2", readQwen2, buildLlama, probe, decoder, buffers},
-      {"qwen3", readQwen3, buildLlama, probe, decoder, buffers},
+      {"bert", readBert, buildBert, "embeddings.word_embeddings.weight", {"bert.", ""}, heads},
+      {"gemma", readGemma, buildLlama, table, model, buffers},
+      {"gemma2", readGemma2, buildLlama, table, model, buffers},
+      {"gemma3_text", readGemma3, buildLlama, table, gemma3, images},
+      {"gpt2", readGPT2, buildGPT2, "wte.weight", {"transformer.", ""}, masks},
+      {"llama", readLlama, buildLlama, table, model, buffers},
+      {"mistral", readMistral, buildLlama, table, model, buffers},
+      {"opt", readOPT, buildOPT, table, {"model.decoder.", "decoder.", ""}, {}},
+      {"phi", readPhi, buildPhi, table, model, buffers},
+      {"phi3", readPhi3, buildLlama, table, model, buffers},
+      {"qwen2", readQwen2, buildLlama, table, model, buffers},
+      {"qwen3", readQwen3, buildLlama, table, model, buffers},
   };
   return all;
 }
