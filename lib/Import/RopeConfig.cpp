@@ -19,15 +19,18 @@ static double yarnScale(double s, double m = 1) {
 
 void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial,
                             RopeConfig &out) {
+  // A key that the object lacks was read, if at all, from the top level.
+  auto owner = [&](const char *key) -> ConfigReader & { return r.has(key) ? r : *this; };
   out.base = r.positive("rope_theta", theta);
   double part = r.positive("partial_rotary_factor", partial);
   double width = std::floor(double(c.headDim) * part);
   out.rotaryDim = width >= 2 && width <= double(c.headDim) ? int64_t(width) : 0;
   if (out.rotaryDim == 0 || out.rotaryDim % 2 != 0)
-    r.fail("partial_rotary_factor", "rotary width",
-           "an even number in [2, " + std::to_string(c.headDim) + "] of head size " +
-               std::to_string(c.headDim),
-           numberText(width));
+    owner("partial_rotary_factor")
+        .fail(part == 1 ? "head_dim" : "partial_rotary_factor", "rotary width",
+              "an even number in [2, " + std::to_string(c.headDim) + "] of head size " +
+                  std::to_string(c.headDim),
+              numberText(width));
 
   RopeScaling &s = out.scaling;
   std::string kind = r.string(r.has("rope_type") ? "rope_type" : "type", "default");
@@ -59,7 +62,8 @@ void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta, doubl
              numberText(s.highFrequencyFactor));
   } else if (kind == "yarn") {
     if (out.base <= 1)
-      r.fail("rope_theta", "out of range", "a number above 1 for yarn", numberText(out.base));
+      owner("rope_theta")
+          .fail("rope_theta", "out of range", "a number above 1 for yarn", numberText(out.base));
     s.betaFast = r.positive("beta_fast", 32);
     s.betaSlow = r.positive("beta_slow", 1);
     s.truncate = r.boolean("truncate", true);
