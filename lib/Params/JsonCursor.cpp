@@ -225,7 +225,11 @@ bool JsonCursor::number() {
       ++at;
     return at > from;
   };
-  auto next = [&](char c) { return at < text.size() && text[at] == c && (++at, true); };
+  auto next = [&](char c) {
+    bool there = at < text.size() && text[at] == c;
+    at += there;
+    return there;
+  };
   next('-');
   bool zero = at < text.size() && text[at] == '0';
   size_t first = at;

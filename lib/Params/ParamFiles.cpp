@@ -50,6 +50,50 @@ bool plainType(uint32_t type, DType &dtype) {
   return false;
 }
 
+/// Opens the other files of a split model: NAME-00001-of-0000N.gguf and so on.
+Status openSplits(std::vector<std::shared_ptr<const GGUFFile>> &files, int64_t count) {
+  const std::string first = files[0]->path();
+  std::string where = escaped(first, 1000) + ":split.count";
+  if (count > 99999)
+    return Error::at(where, "splits", "at most 99999", std::to_string(count));
+  auto suffix = [&](int64_t number) {
+    char text[40];
+    std::snprintf(text, sizeof text, "-%05d-of-%05d.gguf", static_cast<int>(number),
+                  static_cast<int>(count));
+    return std::string(text);
+  };
+  std::string end = suffix(1);
+  if (first.size() < end.size() || first.compare(first.size() - end.size(), end.size(), end) != 0)
+    return Error::at(where, "name of the first split", "an end of " + quote(end), quote(first));
+  std::string stem = first.substr(0, first.size() - end.size());
+  for (int64_t number = 2; number <= count; ++number) {
+    auto file = GGUFFile::open(stem + suffix(number));
+    if (!file)
+      return file.takeError();
+    files.push_back(std::move(*file));
+  }
+  size_t tensors = 0;
+  for (size_t i = 0; i < files.size(); ++i) {
+    for (auto [key, wanted] : {std::pair("split.no", static_cast<int64_t>(i)),
+                               std::pair("split.count", count)}) {
+      Result<int64_t> value = files[i]->integer(key);
+      if (!value)
+        return value.takeError();
+      if (*value != wanted)
+        return Error::at(escaped(files[i]->path(), 1000) + ":" + key, "wrong split",
+                         std::to_string(wanted), std::to_string(*value));
+    }
+    tensors += files[i]->tensors().size();
+  }
+  Result<int64_t> total = files[0]->integer("split.tensors.count");
+  if (!total)
+    return total.takeError();
+  if (static_cast<uint64_t>(*total) != tensors)
+    return Error::at(escaped(first, 1000) + ":split.tensors.count", "tensors in all splits",
+                     std::to_string(*total), std::to_string(tensors));
+  return Status::ok();
+}
+
 BlockForm describeBlocks(const GGUFTensor &t, const BlockFormat &f) {
   BlockForm form;
   form.name = t.name;
@@ -137,38 +181,54 @@ Status ParamStore::add(std::shared_ptr<const Llama2CFile> file) {
 }
 
 Status ParamStore::add(std::shared_ptr<const GGUFFile> file) {
+  std::vector<std::shared_ptr<const GGUFFile>> files{std::move(file)};
+  // An image in memory has no siblings to look for.
+  Result<int64_t> splits = files[0]->integer("split.count", 1);
+  if (!splits)
+    return splits.takeError();
+  if (*splits > 1 && files[0]->mapping())
+    if (Status s = openSplits(files, *splits); !s)
+      return s;
+
   NewNames names;
   DType dtype;
-  for (const GGUFTensor &t : file->tensors()) {
-    if (Status s = names.claim(*impl, file->path(), t.name); !s)
-      return s;
-    if (plainType(t.type, dtype))
-      continue;
-    const BlockFormat *format = findBlockFormat(t.type);
-    if (!format)
-      return Error::at(escaped(file->path(), 1000), ofTensor(t.name, "block format"),
-                       "one that can be decoded", ggmlTypeInfo(t.type).name);
-    for (BlockField field : format->fields())
-      if (Status s = names.claim(*impl, file->path(), t.name + "." + blockFieldName(field)); !s)
+  for (const auto &f : files)
+    for (const GGUFTensor &t : f->tensors()) {
+      if (Status s = names.claim(*impl, f->path(), t.name); !s)
         return s;
-  }
+      if (plainType(t.type, dtype))
+        continue;
+      const BlockFormat *format = findBlockFormat(t.type);
+      if (!format)
+        return Error::at(escaped(f->path(), 1000), ofTensor(t.name, "block format"),
+                         "one that can be decoded", ggmlTypeInfo(t.type).name);
+      for (BlockField field : format->fields())
+        if (Status s = names.claim(*impl, f->path(), t.name + "." + blockFieldName(field)); !s)
+          return s;
+    }
+  for (const auto &f : files)
+    impl->addTensors(f);
+  return Status::ok();
+}
 
+void ParamStore::Impl::addTensors(const std::shared_ptr<const GGUFFile> &file) {
+  DType dtype;
   const auto *base = reinterpret_cast<const uint8_t *>(file->image().data());
   for (const GGUFTensor &t : file->tensors()) {
-    Impl::Entry e;
+    Entry e;
     e.owner = file;
     e.mapping = file->mapping();
     if (plainType(t.type, dtype)) {
       e.info = {t.name, dtype, t.shape, t.bytes, file->path()};
-      Impl::setPlain(e, base + t.offset);
-      impl->append(std::move(e));
+      setPlain(e, base + t.offset);
+      append(std::move(e));
       continue;
     }
     const BlockFormat *format = findBlockFormat(t.type);
     BlockForm form = describeBlocks(t, *format);
     uint64_t blocks = t.bytes / format->bytes;
     for (BlockField field : format->fields()) {
-      Impl::Entry part = e;
+      Entry part = e;
       // A row is whole blocks, so the field of the tensor is that of its blocks
       // one after another, and rows need no padding.
       auto perRow = static_cast<int64_t>(static_cast<uint64_t>(form.shape[1]) /
@@ -188,11 +248,10 @@ Status ParamStore::add(std::shared_ptr<const GGUFFile> file) {
             format->gather(field, from, blocks, out->get());
             return std::shared_ptr<const void>(std::move(*out));
           });
-      impl->append(std::move(part));
+      append(std::move(part));
     }
-    impl->addBlockForm(std::move(form));
+    addBlockForm(std::move(form));
   }
-  return Status::ok();
 }
 
 Status ParamStore::addSafetensors(const std::string &path) {

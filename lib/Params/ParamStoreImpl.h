@@ -66,6 +66,8 @@ struct ParamStore::Impl {
   Status refuseExisting(const std::string &name) const;
   /// An entry of bytes at `data`, by an aligned copy if they are not aligned.
   static void setPlain(Entry &entry, const uint8_t *data);
+  /// Appends a file's tensors, whose names and types have been checked.
+  void addTensors(const std::shared_ptr<const GGUFFile> &file);
   void addBlockForm(BlockForm form) {
     blockIndex.emplace(form.name, blockForms.size());
     blockForms.push_back(std::move(form));

@@ -4,6 +4,7 @@
 #include "RandomNormal.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 
 namespace fingpt {
@@ -98,12 +99,12 @@ static void sineCosine(uint32_t k, double &sine, double &cosine) {
 void randomNormal4(uint64_t key, uint64_t block, double out[4]) {
   uint32_t r[4];
   philox(key, block, r);
-  for (int pair = 0; pair < 2; ++pair) {
-    double u = (static_cast<double>(r[2 * pair]) + 1.0) * 0x1p-32; // (0, 1]
+  for (size_t i = 0; i < 4; i += 2) {
+    double u = (static_cast<double>(r[i]) + 1.0) * 0x1p-32; // (0, 1]
     double radius = std::sqrt(-2 * logarithm(u)), sine, cosine;
-    sineCosine(r[2 * pair + 1], sine, cosine);
-    out[2 * pair] = radius * cosine;
-    out[2 * pair + 1] = radius * sine;
+    sineCosine(r[i + 1], sine, cosine);
+    out[i] = radius * cosine;
+    out[i + 1] = radius * sine;
   }
 }
 

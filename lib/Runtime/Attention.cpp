@@ -75,7 +75,7 @@ public:
       : a(attention), rowLo(allocate<int64_t>(a.rows())),
         rowHi(allocate<int64_t>(a.rows())), lo(allocate<int32_t>(a.rows())),
         hi(allocate<int32_t>(a.rows())),
-        packedQ(allocate<float>(a.queries() * a.shape.headDim)),
+        rowQ(allocate<const float *>(a.queries())),
         kt(allocate<float>(a.shape.headDim * a.table->attentionColumns)),
         scores(allocate<float>(a.queries() * AttentionKeys)),
         rowBias(a.bias ? allocate<const float *>(a.queries()) : nullptr) {}
@@ -93,7 +93,9 @@ public:
     rows = std::min(a.taskTokens, a.shape.tokens - firstToken) * a.group;
     queries = heads * rows;
     findVisibleKeys();
-    packQueries();
+    for (int64_t r = 0; r < queries; ++r)
+      rowQ[r] = a.q + batch * a.shape.qBatch + token(r) * a.shape.qToken +
+                head(r) * a.shape.headDim;
   }
 
   int64_t firstKeyBlock() const { return minLo / AttentionKeys; }
@@ -111,7 +113,7 @@ public:
     }
     const FingptAttention &s = a.shape;
     AttentionBlock block;
-    block.q = packedQ;
+    block.q = rowQ;
     block.k = a.k + batch * s.kBatch + base * s.kToken + kvHead * s.headDim;
     block.v = a.v + batch * s.vBatch + base * s.vToken + kvHead * s.valueDim;
     block.kStride = s.kToken;
@@ -193,30 +195,14 @@ private:
     }
   }
 
-  void packQueries() {
-    const FingptAttention &s = a.shape;
-    int64_t tile = a.table->attentionRows;
-    float *packed = packedQ;
-    for (int64_t r = 0; r < queries;) {
-      // A tile ends with its head.
-      int64_t height = std::min(tile, rows - r % rows);
-      for (int64_t i = 0; i < height; ++i, ++r) {
-        const float *row =
-            a.q + batch * s.qBatch + token(r) * s.qToken + head(r) * s.headDim;
-        for (int64_t d = 0; d < s.headDim; ++d)
-          packed[d * height + i] = row[d];
-      }
-      packed += height * s.headDim;
-    }
-  }
-
   const Attention &a;
   int64_t batch = 0, kvHead = 0, heads = 0, firstToken = 0;
   int64_t rows = 0, queries = 0; ///< Of a head, of all.
   int64_t minLo = 0, maxHi = 0;
   int64_t *rowLo, *rowHi;
   int32_t *lo, *hi;
-  float *packedQ, *kt, *scores;
+  const float **rowQ;
+  float *kt, *scores;
   const float **rowBias;
 };
 

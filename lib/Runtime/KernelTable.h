@@ -39,9 +39,8 @@ constexpr int64_t AttentionKeys = 128;
 /// block of keys. Row r of head h is row h·rows + r of everything that has a
 /// row per query.
 struct AttentionBlock {
-  const float *q;     ///< Packed: per head, tiles of `attentionRows` rows, each
-                      ///< [headDim, rows of the tile].
-  const float *k, *v; ///< First key of the block, first head.
+  const float *const *q; ///< Per query.
+  const float *k, *v;    ///< First key of the block, first head.
   int64_t kStride, vStride;
   int64_t heads, rows, headDim, valueDim;
   bool moreKeys;     ///< The same task goes on with the keys that follow.
@@ -77,7 +76,6 @@ struct KernelTable {
   /// out = sum / l, with an optional extra logit that has no value.
   void (*attentionFinish)(int64_t valueDim, float m, float l, const float *sum,
                           const float *sink, float *out);
-  int attentionRows;    ///< Rows of a register tile.
   int attentionColumns; ///< Keys of a register tile.
 
   /// y[i] = exp(x[i]); for tests.

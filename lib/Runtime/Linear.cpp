@@ -11,8 +11,9 @@ using namespace fingpt;
 
 namespace {
 
-/// Up to this many rows w is streamed once and x, read in place, stays in L2.
-constexpr int64_t StreamRows = 16;
+/// Up to this many rows w is streamed once and x, read in place, stays in L2;
+/// with more rows, as long as x has at most StreamElements.
+constexpr int64_t StreamRows = 16, MaxStreamRows = 64, StreamElements = 65536;
 /// Multiply-adds below which a second thread costs more than it saves.
 constexpr int64_t MinWork = 32768;
 /// Rows of x per task: their chunk of K (330 KiB) stays in L2.
@@ -78,7 +79,7 @@ extern "C" void fingpt_linear_f32(const float *x, const float *w,
   product.table = &kernels();
   product.block = {x, w, bias, y, M, N, K, 0, N};
   ThreadPool &pool = ThreadPool::global();
-  if (M <= StreamRows) {
+  if (M <= StreamRows || (M <= MaxStreamRows && M * K <= StreamElements)) {
     size_t grain = size_t(std::max<int64_t>(MinWork / (M * K), 8));
     pool.parallelFor(
         size_t(N),

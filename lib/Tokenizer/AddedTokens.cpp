@@ -99,14 +99,12 @@ void AddedTokenSet::split(std::string_view text, bool parseSpecial,
           break;
         end += d.length;
       }
-    // White space taken by the token before may reach past this match.
-    start = std::max(start, done);
     if (start > done)
       part(-1, text.substr(done, start - done));
-    if (end > start)
-      part(token.id, text.substr(start, end - start));
-    done = std::max(done, end);
-    at = std::max(at, done);
+    part(token.id, text.substr(start, end - start));
+    // As in the reference, a token that begins in white space which the one
+    // before has taken counts all the same, and text goes on behind it.
+    done = end;
   }
   if (done < text.size())
     part(-1, text.substr(done));

@@ -1,6 +1,7 @@
 #include "SentencePiece.h"
 #include "Unicode.h"
 
+#include <cmath>
 #include <limits>
 
 namespace fingpt::tokenizer {
@@ -13,14 +14,16 @@ Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given, UnigramOption
   if (scores.empty())
     scores.assign(pieces.scores.begin(), pieces.scores.end());
   // tokenizers takes the extremes of all pieces, SentencePiece of normal ones.
-  double low = std::numeric_limits<double>::infinity(), high = -low;
+  // SentencePiece's greatest score starts at FLT_MIN, a little above 0.
+  double low = std::numeric_limits<double>::infinity(),
+         high = static_cast<double>(std::numeric_limits<float>::min());
   for (size_t i = 0; i < scores.size(); ++i)
     if (!options.floatScores || pieces.types[i] == PieceType::Normal) {
       low = std::min(low, scores[i]);
       high = std::max(high, scores[i]);
     }
-  if (low > high)
-    low = high = 0;
+  if (std::isinf(low))
+    low = 0;
   unknownScore = options.floatScores
                      ? static_cast<double>(static_cast<float>(low) - 10.0f)
                      : low - 10.0;
@@ -29,8 +32,10 @@ Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given, UnigramOption
     std::string_view text = vocabulary.text(id);
     PieceType type = pieces.types[i];
     if (type == PieceType::UserDefined) // outweighs any cutting inside it
-      scores[i] = static_cast<double>(static_cast<float>(text.size()) *
-                                      static_cast<float>(high)) - 0.1;
+      scores[i] = static_cast<double>(
+          static_cast<float>(static_cast<double>(static_cast<float>(text.size()) *
+                                                 static_cast<float>(high)) -
+                             0.1));
     else if (type != PieceType::Normal)
       continue;
     index.add(text, id);
@@ -52,10 +57,11 @@ bool Unigram::viterbi(std::string_view text, std::vector<int32_t> &ids) const {
   };
   std::vector<Node> best(text.size() + 1);
   auto relax = [&](size_t end, size_t start, int32_t id, double score) {
-    double sum = score + static_cast<double>(best[start].score);
+    // Rounded before it is compared, so that equal sums stay equal.
+    auto sum = static_cast<Score>(score + static_cast<double>(best[start].score));
     Node &node = best[end];
-    if (node.start < 0 || sum > static_cast<double>(node.score))
-      node = {static_cast<Score>(sum), id, static_cast<int32_t>(start)};
+    if (node.start < 0 || sum > node.score)
+      node = {sum, id, static_cast<int32_t>(start)};
   };
   for (size_t at = 0; at < text.size();) {
     size_t length = decodeUtf8(text, at).length;

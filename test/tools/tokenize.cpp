@@ -4,9 +4,12 @@
 //   tokenize-lines decode TOKENIZER FILE [--keep-special] [--stream]
 //   tokenize-lines file TOKENIZER FILE [--no-special] [--no-parse]
 //
+//   tokenize-lines chat TOKENIZER FILE [--no-prompt] [--ids]
+//
 // `encode` reads one JSON string per line and prints a JSON array of ids per
 // line; `decode` reads arrays and prints strings; `file` encodes a whole file as
-// one text and prints its ids on one line. An error is printed as a JSON object.
+// one text and prints its ids on one line; `chat` reads arrays of {role, content}
+// and prints the rendered text or its ids. An error is printed as a JSON object.
 #include "fingpt/Support/MappedFile.h"
 #include "fingpt/Tokenizer/Tokenizer.h"
 
@@ -17,7 +20,7 @@
 using namespace fingpt;
 
 static int usage() {
-  std::fprintf(stderr, "usage: tokenize-lines encode|decode|file TOKENIZER FILE [OPTION]\n");
+  std::fprintf(stderr, "usage: tokenize-lines encode|decode|file|chat TOKENIZER FILE [OPTION]\n");
   return 2;
 }
 
@@ -28,7 +31,7 @@ int main(int argc, char **argv) {
     return usage();
   std::string mode = argv[1];
   EncodeOptions options;
-  bool skipSpecial = true, stream = false;
+  bool skipSpecial = true, stream = false, prompt = true, ids = false;
   for (int i = 4; i < argc; ++i) {
     std::string_view option = argv[i];
     if (option == "--no-special")
@@ -39,6 +42,10 @@ int main(int argc, char **argv) {
       skipSpecial = false;
     else if (option == "--stream")
       stream = true;
+    else if (option == "--no-prompt")
+      prompt = false;
+    else if (option == "--ids")
+      ids = true;
     else
       return usage();
   }
@@ -91,6 +98,20 @@ int main(int argc, char **argv) {
         text = (*tokenizer)->decode(ids, skipSpecial);
       }
       print(text);
+    } else if (mode == "chat") {
+      std::vector<ChatMessage> messages;
+      for (const Json &m : *json)
+        messages.push_back({m["role"].get<std::string>(), m["content"].get<std::string>()});
+      auto show = [](const auto &result) {
+        if (result)
+          print(*result);
+        else
+          print({{"error", result.error().message()}});
+      };
+      if (ids)
+        show(encodeChat(**tokenizer, messages, prompt));
+      else
+        show(renderChat(**tokenizer, messages, prompt));
     } else {
       return usage();
     }

@@ -1,5 +1,6 @@
 // mlir-opt for transformers: the input may be MLIR text or any model that
 // fingpt imports (a GGUF file, a Hugging Face directory, …).
+#include "fingpt/Codegen/CPU/Pipeline.h"
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
 #include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
@@ -68,5 +69,6 @@ int main(int argc, char **argv) {
   fingpt::fin_kernel::registerBufferizationModels(registry);
   fingpt::fin::registerFinPasses();
   fingpt::fin_kernel::registerFinKernelPasses();
+  fingpt::registerCPUPipelines();
   return mlir::asMainReturnCode(run(argc, argv, registry));
 }

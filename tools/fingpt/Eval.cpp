@@ -10,7 +10,7 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, text, precision = "f32";
+  std::string source, tokenizer, text, precision = "f32";
   int64_t context = 512, chunks = 0;
   bool reference = false, noCache = false;
 };
@@ -24,6 +24,8 @@ static Result<int> run(const Options &o, const Common &common) {
   Result<std::unique_ptr<Model>> model = Model::load(o.source);
   if (!model)
     return model.takeError();
+  if (!o.tokenizer.empty())
+    (*model)->useTokenizer(o.tokenizer);
   progress.update("compiling");
   JITOptions jit;
   jit.cache = false;
@@ -79,6 +81,7 @@ Action addEval(CLI::App &app, const Common &common) {
   sub->add_option("--chunks", o->chunks, "Chunks to score; 0: all of the text")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30))
       ->capture_default_str();
+  sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--reference", o->reference, "Run the strict definition of every op (slow)");
   sub->add_option("--precision", o->precision, "Activations: f32, or f64 with --reference")
       ->check(CLI::IsMember({"f32", "f64"}))

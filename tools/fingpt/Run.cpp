@@ -10,7 +10,7 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, prompt, system, precision = "f32";
+  std::string source, tokenizer, prompt, system, precision = "f32";
   int64_t tokens = 128;
   double temperature = 0, topP = 1, minP = 0, penalty = 1;
   int topK = 0;
@@ -29,6 +29,8 @@ static Result<int> run(const Options &o, const Common &common) {
   Result<std::unique_ptr<Model>> model = Model::load(o.source);
   if (!model)
     return model.takeError();
+  if (!o.tokenizer.empty())
+    (*model)->useTokenizer(o.tokenizer);
   if (!(*model)->isDecoder())
     return Error::at(escaped(o.source, 1000), "cannot generate text: " +
                                                   quote((*model)->architecture()) +
@@ -126,6 +128,7 @@ Action addRun(CLI::App &app, const Common &common) {
   sub->add_option("--system", o->system, "System message, with --chat");
   sub->add_option("--stop", o->stop, "End at this text (repeatable)");
   sub->add_flag("--ignore-eos", o->ignoreEos, "Do not end at the model's stop tokens");
+  sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--reference", o->reference, "Run the strict definition of every op (slow)");
   sub->add_option("--precision", o->precision, "Activations: f32, or f64 with --reference")
       ->check(CLI::IsMember({"f32", "f64"}))

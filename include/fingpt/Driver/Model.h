@@ -32,6 +32,8 @@ public:
   /// True if @forward yields next-token logits under a causal mask.
   bool isDecoder() const;
 
+  /// Takes the tokenizer from `path` instead of from beside the weights.
+  void useTokenizer(std::string path) { tokenizerPath = std::move(path); }
   /// The tokenizer beside the weights; loaded once.
   Result<const Tokenizer *> tokenizer();
 
@@ -42,6 +44,7 @@ private:
   std::unique_ptr<mlir::MLIRContext> context; // outlives the graph
   std::unique_ptr<ImportedModel> model;
   std::unique_ptr<Tokenizer> tokens;
+  std::string tokenizerPath;
 };
 
 } // namespace fingpt

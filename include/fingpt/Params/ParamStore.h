@@ -99,6 +99,7 @@ public:
   ParamStore &operator=(ParamStore &&) noexcept;
 
   /// Adds a file by its content: safetensors, GGUF v2/v3 or llama2.c .bin (v0).
+  /// The first file of a split GGUF (NAME-00001-of-0000N.gguf) brings the others.
   Status addFile(const std::string &path);
   Status addSafetensors(const std::string &path);
   /// `model.safetensors.index.json`: every shard of its weight map. Shards must

@@ -1,6 +1,7 @@
-// Streams tensors, one at a time, into one safetensors file (or shards), with
-// every tensor of ≥ 64 bytes 64-byte aligned in the mapping and a header that
-// any safetensors reader accepts.
+// Streams tensors, one at a time, into one safetensors file (or shards) that any
+// safetensors reader accepts. The format allows no gap between tensors, so their
+// order aligns them: every tensor whose size is a multiple of 64 starts at one
+// in the mapping, any other at a multiple of its element size.
 //
 //   SafetensorsWriter w("out/model.safetensors");
 //   w.declare("a", DType::F32, {2, 3});       // all first: the header needs them
@@ -42,6 +43,7 @@ private:
 
 /// Writes the named parameters of `store`; more than `shardBytes` of them are
 /// split into model-0000i-of-0000N.safetensors plus an index file.
+/// What could be made again is released after it was written.
 /// Returns the names of the files written in `directory`.
 Result<std::vector<std::string>>
 writeParams(const ParamStore &store, const std::vector<std::string> &names,

@@ -112,10 +112,16 @@ struct ChatMessage {
 };
 /// Renders messages in the model's own format. Templates of known families
 /// (ChatML, Llama 2/3, Mistral, Gemma, Phi-3, Qwen, Zephyr …) are recognised
-/// by their text and rendered natively; no template code is ever executed.
+/// by their text and rendered natively; no template code is ever executed. The
+/// text holds BOS where the format has it: encode it with addSpecial off.
 Result<std::string> renderChat(const Tokenizer &tokenizer,
                                const std::vector<ChatMessage> &messages,
                                bool addGenerationPrompt = true);
+/// Ids of the rendered messages; special tokens that a message spells out are
+/// plain text.
+Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer,
+                                        const std::vector<ChatMessage> &messages,
+                                        bool addGenerationPrompt = true);
 
 } // namespace fingpt
 

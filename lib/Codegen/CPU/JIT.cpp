@@ -196,8 +196,13 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       name = call.getCallee();
     else if (auto call = dyn_cast<LLVM::CallOp>(op))
       name = call.getCallee().value_or("");
+<<<<<<< HEAD
+    else if (auto global = dyn_cast<memref::GetGlobalOp>(op))
+      name = global.getName();
+=======
     else if (auto constant = dyn_cast<memref::GetGlobalOp>(op))
       name = constant.getName();
+>>>>>>> import
     if (name.empty() || !declared.insert(name).second)
       return;
     Operation *callee = module.lookupSymbol(name);
@@ -205,7 +210,7 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       auto declaration = func::FuncOp::create(b, f.getLoc(), name, f.getFunctionType());
       declaration.setPrivate();
     } else {
-      b.clone(*callee);
+      b.clone(*callee); // a runtime function, or a constant
     }
   });
   auto copy = cast<func::FuncOp>(b.clone(*function));

@@ -261,6 +261,12 @@ TEST(GGUF, TypedAccessOfOddArrays) {
   EXPECT_EQ((*f)->numbers("big")->at(0), 0x1p64);
 }
 
+TEST(GGUF, FileThatIsNotThere) {
+  TempDir dir;
+  EXPECT_EQ(refusal(GGUFFile::open(dir.path("none"))),
+            dir.path("none") + ": cannot open: No such file or directory");
+}
+
 TEST(GGUF, TypeTableKnowsItsHoles) {
   EXPECT_STREQ(ggmlTypeInfo(14).name, "Q6_K");
   EXPECT_EQ(ggmlTypeInfo(14).blockBytes, 210u);

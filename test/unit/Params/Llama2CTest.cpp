@@ -85,6 +85,12 @@ TEST(Llama2C, NamesEveryArrayInItsPlace) {
   EXPECT_EQ(first("output.weight"), -1);
 }
 
+TEST(Llama2C, FileThatIsNotThere) {
+  TempDir dir;
+  EXPECT_EQ(refusal(Llama2CFile::open(dir.path("none"))),
+            dir.path("none") + ": cannot open: No such file or directory");
+}
+
 TEST(Llama2C, ShapesAndSeparateHead) {
   std::string image = llama2c({8, 6, 2, 4, 2, -5, 3}, kSmallLlamaFloats + 40);
   TempDir dir;

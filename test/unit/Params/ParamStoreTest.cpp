@@ -377,6 +377,60 @@ TEST(ParamStore, AddFileKnowsFormatsByContent) {
             dir.path("none") + ": cannot open: No such file or directory");
 }
 
+class SplitGGUF : public testing::Test {
+protected:
+  /// One split with one tensor of its own.
+  std::string split(uint32_t no, uint32_t count, uint32_t tensors, const std::string &name) {
+    return gguf(1, 3,
+                kv("split.no", 2, le(static_cast<uint16_t>(no))) +
+                    kv("split.count", 2, le(static_cast<uint16_t>(count))) +
+                    kv("split.tensors.count", 5, u32(tensors)) + tensorInfo(name, {1}, 0, 0),
+                le(static_cast<float>(no)));
+  }
+  std::string add(const std::string &name = "m-00001-of-00002.gguf") {
+    return refusal(store.addFile(dir.path(name)));
+  }
+  TempDir dir;
+  ParamStore store;
+};
+
+TEST_F(SplitGGUF, TheFirstBringsTheOthers) {
+  dir.write("m-00001-of-00002.gguf", split(0, 2, 2, "a"));
+  dir.write("m-00002-of-00002.gguf", split(1, 2, 2, "b"));
+  ASSERT_EQ(add(), "accepted");
+  EXPECT_EQ(values<float>(store, "b"), std::vector<float>{1});
+  EXPECT_EQ(names(store), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(SplitGGUF, WhatIsMissingOrLiesIsRefused) {
+  std::string one = dir.write("m-00001-of-00002.gguf", split(0, 2, 2, "a"));
+  std::string two = dir.path("m-00002-of-00002.gguf");
+  EXPECT_EQ(add(), two + ": cannot open: No such file or directory");
+  dir.write("m-00002-of-00002.gguf", split(0, 2, 2, "b"));
+  EXPECT_EQ(add(), two + ":split.no: wrong split, expected 1, got 0");
+  dir.write("m-00002-of-00002.gguf", split(1, 3, 2, "b"));
+  EXPECT_EQ(add(), two + ":split.count: wrong split, expected 2, got 3");
+  dir.write("m-00002-of-00002.gguf", split(1, 2, 2, "a"));
+  EXPECT_EQ(add(), two + ": tensor \"a\": exists already");
+  dir.write("m-00002-of-00002.gguf", gguf(0, 0, ""));
+  EXPECT_EQ(add(), two + ":split.no: missing, expected an integer below 2^63, got nothing");
+  dir.write("m-00002-of-00002.gguf", split(1, 2, 2, "b"));
+  dir.write("m-00001-of-00002.gguf", split(0, 2, 3, "a"));
+  EXPECT_EQ(add(), one + ":split.tensors.count: tensors in all splits, expected 3, got 2");
+  EXPECT_EQ(add("m-00002-of-00002.gguf"),
+            two + ":split.count: name of the first split, expected an end of "
+                  "\"-00001-of-00002.gguf\", got \"" + two + "\"");
+  dir.write("m-00001-of-00002.gguf",
+            gguf(0, 1, kv("split.count", 4, u32(1u << 31))));
+  EXPECT_EQ(add(), one + ":split.count: splits, expected at most 99999, got 2147483648");
+  dir.write("m-00001-of-00002.gguf", gguf(0, 1, kv("split.count", 8, gstr("2"))));
+  EXPECT_EQ(add(), one + ":split.count: wrong type, expected an integer below 2^63, got string");
+  dir.write("m-00001-of-00002.gguf",
+            gguf(0, 2, kv("split.count", 4, u32(2)) + kv("split.no", 4, u32(0))));
+  EXPECT_EQ(add(), one + ":split.tensors.count: missing, expected an integer below 2^63, got nothing");
+  EXPECT_TRUE(store.list().empty());
+}
+
 TEST(ParamStore, FileOfTheReferenceWriter) {
   ParamStore store;
   ASSERT_EQ(refusal(store.addFile(dataFile("blocks.safetensors"))), "accepted");

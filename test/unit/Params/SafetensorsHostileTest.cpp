@@ -136,6 +136,7 @@ const Case kRefused[] = {
     {"shape times size wraps", one("F32", "[4611686018427387904]", "[0,0]", 0), "0x9: tensor \"a\": shape [4611686018427387904] overflows"},
     {"shape times bits wraps", one("U8", "[2305843009213693952]", "[0,0]", 0), "0x9: tensor \"a\": shape [2305843009213693952] overflows"},
     {"shape just below the wrap", one("U8", "[1152921504606846975]", "[0,0]", 0), "0x9: tensor \"a\": bytes of data, expected 1152921504606846975 for [1152921504606846975] of U8, got 0"},
+    {"shape below the wrap, its bits beyond", one("F64", "[1152921504606846975]", "[0,0]", 0), "0x9: tensor \"a\": shape [1152921504606846975] overflows"},
     {"overflow hidden by a zero", one("U8", "[0,4611686018427387904,4]", "[0,0]", 0), "0x9: tensor \"a\": shape [0, 4611686018427387904, 4] overflows"},
     {"negative offset", one("U8", "[1]", "[-1,0]", 1), "0x37: data offset, expected a non-negative integer, got -1"},
     {"offset 2^64", one("U8", "[1]", "[0,18446744073709551616]", 1), "0x39: data offset, expected a non-negative integer, got 18446744073709551616"},
