@@ -196,13 +196,8 @@ static std::string isolate(func::FuncOp function, ModuleOp module) {
       name = call.getCallee();
     else if (auto call = dyn_cast<LLVM::CallOp>(op))
       name = call.getCallee().value_or("");
-<<<<<<< HEAD
     else if (auto global = dyn_cast<memref::GetGlobalOp>(op))
       name = global.getName();
-=======
-    else if (auto constant = dyn_cast<memref::GetGlobalOp>(op))
-      name = constant.getName();
->>>>>>> import
     if (name.empty() || !declared.insert(name).second)
       return;
     Operation *callee = module.lookupSymbol(name);

@@ -76,11 +76,7 @@ Result<std::string> compileObject(const std::string &text, const PipelineOptions
   registerLLVMDialectTranslation(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   OwningOpRef<ModuleOp> module;
-<<<<<<< HEAD
   llvm::LLVMContext llvmContext; // outlives the module
-=======
-  llvm::LLVMContext llvmContext; // outlives its module
->>>>>>> import
   std::unique_ptr<llvm::Module> llvmModule;
   std::string problem = diagnosticText(context, [&]() -> LogicalResult {
     module = parseSourceString<ModuleOp>(text, &context);
