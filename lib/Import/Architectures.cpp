@@ -102,7 +102,8 @@ buildModel(const Architecture &architecture, const ModelConfig &config, ParamSto
     const ParamInfo *info = store.find(name);
     return Error::at(escaped(info ? info->source : file, 1000) + ": tensor " + quote(name),
                      "unexpected", "no such tensor in a " + config.architecture + " model of " +
-                                       std::to_string(config.layers) + " layers",
+                                       std::to_string(config.layers) +
+                                       (config.layers == 1 ? " layer" : " layers"),
                      info ? shapeText(info->shape) : "one");
   }
   // What the config says must also hold together: the verifier is the last word.
