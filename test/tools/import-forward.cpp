@@ -3,8 +3,8 @@
 //
 //   import-forward MODEL TOKENS OUT [--reference]
 //
-// TOKENS: one sequence a line, ids separated by spaces, all of one length. For an
-// encoder a line may end in "| LENGTH". Prints the shape of the result.
+// TOKENS: one sequence a line, ids separated by spaces, all of one length. For
+// an encoder a line may end in "| LENGTH". Prints the shape of the result.
 #include "fingpt/Codegen/CPU/JIT.h"
 #include "fingpt/Codegen/CPU/Pipeline.h"
 #include "fingpt/Import/Import.h"
@@ -34,7 +34,9 @@ int main(int argc, char **argv) {
     for (int32_t id; words >> id; ++count)
       tokens.push_back(id);
     length = count;
-    lengths.push_back(bar == std::string::npos ? int32_t(count) : std::stoi(line.substr(bar + 1)));
+    lengths.push_back(bar == std::string::npos
+                          ? int32_t(count)
+                          : std::stoi(line.substr(bar + 1)));
   }
 
   mlir::DialectRegistry registry;
@@ -61,7 +63,8 @@ int main(int argc, char **argv) {
   if (Status s = (*jit)->call("forward", arguments); !s)
     return fail(s.error().message());
   std::ofstream(argv[3], std::ios::binary)
-      .write(reinterpret_cast<const char *>(out.data()), std::streamsize(out.size() * 4));
+      .write(reinterpret_cast<const char *>(out.data()),
+             std::streamsize(out.size() * 4));
   std::printf("%lld %lld %lld\n", (long long)batch, (long long)length,
               (long long)(*jit)->outputWidth());
   return 0;
