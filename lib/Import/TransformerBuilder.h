@@ -34,15 +34,15 @@ namespace fingpt {
 /// How one kind of file writes down what the architecture means.
 struct FileConventions {
   std::string file; ///< for messages
-  std::string
-      prefix; ///< of the decoder's tensors: "model.", "transformer.", ""
+  /// Of the tensors: "model.", "transformer.", …, ""; found by buildModel().
+  std::string prefix;
   fin::RopeStyle ropeStyle = fin::RopeStyle::Half;
-  bool normPlusOneStored =
-      false; ///< where a norm multiplies by 1 + w, the file holds 1 + w
-  bool conv1DTransposed =
-      false; ///< Conv1D weights are stored [out, in] like any other
-  std::string
-      ropeDivisors; ///< key of a tensor that divides frequencies, or empty
+  /// Where a norm multiplies by 1 + w, the file holds 1 + w.
+  bool normPlusOneStored = false;
+  /// Conv1D weights are stored as [out, in], like any other.
+  bool conv1DTransposed = false;
+  /// A tensor that divides the rotary frequencies, or empty.
+  std::string ropeDivisors;
 };
 
 class TransformerBuilder {
@@ -52,8 +52,6 @@ public:
   TransformerBuilder(mlir::MLIRContext &context, ParamStore &store,
                      const ModelConfig &config, FileConventions conventions);
 
-  const FileConventions &conventions() const { return files; }
-
   // The function. Call one of these first, finish() last.
   void beginDecoder(); ///< @forward(%tokens)
   void beginEncoder(); ///< @forward(%tokens, %lengths, %token_types)
@@ -61,7 +59,7 @@ public:
   Result<mlir::OwningOpRef<mlir::ModuleOp>> finish(Value result);
   Value tokens() const { return tokenIds; }
   Value tokenTypes() const { return typeIds; }
-  /// Marks what follows as layer `index` and returns its name prefix:
+  /// Marks what follows as layer `index`; returns its names' prefix
   /// "layers.3.".
   std::string layer(const std::string &list, int64_t index);
   /// What follows belongs to no layer.
@@ -80,8 +78,7 @@ public:
                    int64_t first, int64_t count, const std::string &part);
   Value vectorPart(const std::string &name, int64_t length, int64_t first,
                    int64_t count);
-  /// The output head, [vocab, width]: `name`, or `table` if the config ties
-  /// them.
+  /// The output head, [vocab, width]: `name`, or `table` where they are tied.
   Value headWeight(const std::string &name, const std::string &tableName,
                    Value table, int64_t width);
 

@@ -190,8 +190,13 @@ void Converter::rope() {
   config["rope_theta"] =
       positive("rope.freq_base", arch == "gemma3" ? 1e6 : 1e4);
   int64_t rotary = integer("rope.dimension_count", kMaxHeads, headDim);
-  if (rotary != headDim)
-    config["partial_rotary_factor"] = double(rotary) / double(headDim);
+  if (rotary != headDim) {
+    // Readers truncate the product: it must not come out below the width.
+    double part = double(rotary) / double(headDim);
+    while (std::floor(double(headDim) * part) < double(rotary))
+      part = std::nextafter(part, 2.0);
+    config["partial_rotary_factor"] = part;
+  }
 
   if (hasTensor("rope_factors_long.weight")) {
     Json scaling = Json::object();

@@ -156,6 +156,17 @@ TEST(GGUFImport, Metadata) {
             "32], got [4, 32]");
 }
 
+TEST(GGUFImport, RotaryWidthSurvivesTheFraction) {
+  Model m; // 60/88·88 is 59.999… in doubles
+  m.integer("llama.attention.key_length", 88);
+  m.integer("llama.attention.value_length", 88);
+  m.integer("llama.rope.dimension_count", 60);
+  for (const char *name : {"q", "k", "v"})
+    m.tensors["blk.0.attn_" + std::string(name) + ".weight"] = {32, 176};
+  m.tensors["blk.0.attn_output.weight"] = {176, 32};
+  EXPECT_EQ(m.message(), "accepted");
+}
+
 TEST(GGUFImport, Tensors) {
   auto with = [](auto edit) {
     Model m;
