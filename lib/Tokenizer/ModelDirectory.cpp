@@ -242,7 +242,9 @@ template <typename Apply> Status withJson(const std::string &path, Apply &&apply
 
 } // namespace
 
-Result<std::unique_ptr<Tokenizer>> loadModelDirectory(const std::string &directory) {
+Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
+  while (directory.size() > 1 && directory.back() == '/')
+    directory.pop_back();
   auto file = [&](const char *name) { return directory + "/" + name; };
   Result<std::unique_ptr<Tokenizer>> loaded =
       Error::at(escaped(directory, 1000), "no tokenizer",
