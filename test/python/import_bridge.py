@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FINGPT_BUILD_DIR", ROOT / "build"))
+BINARIES = pathlib.Path(os.environ.get("FINGPT_BIN_DIR", ROOT / "build" / "bin"))
 
 
 def binary(name):
-    path = BUILD / "bin" / name
+    path = BINARIES / name
     if not path.exists():
         pytest.skip(f"{path} is not built")
     return str(path)
