@@ -51,11 +51,11 @@ static Status runCached(const JITModel &jit, const std::vector<int32_t> &tokens,
         positions.push_back(int32_t(t));
       }
     std::vector<float> logits(size_t(batch * count * width));
-    Status s = jit.call("decode", {{ids.data(), {batch, count}},
-                                   {positions.data(), {batch, count}},
-                                   {cache.data(), {jit.cacheLayers(), 2, batch, context,
-                                                   jit.cacheWidth()}},
-                                   {logits.data(), {batch, count, width}}});
+    Status s = jit.call("decode",
+                        {{ids.data(), {batch, count}},
+                         {positions.data(), {batch, count}},
+                         {cache.data(), {jit.cacheLayers(), 2, batch, context, jit.cacheWidth()}},
+                         {logits.data(), {batch, count, width}}});
     if (!s)
       return s;
     for (int64_t b = 0; b < batch; ++b)
@@ -79,9 +79,7 @@ int main(int argc, char **argv) {
     for (int32_t id; words >> id; ++count)
       tokens.push_back(id);
     length = count;
-    lengths.push_back(bar == std::string::npos
-                          ? int32_t(count)
-                          : std::stoi(line.substr(bar + 1)));
+    lengths.push_back(bar == std::string::npos ? int32_t(count) : std::stoi(line.substr(bar + 1)));
   }
 
   mlir::DialectRegistry registry;
@@ -109,7 +107,6 @@ int main(int argc, char **argv) {
                  : runForward(**jit, tokens, lengths, batch, length, out.data());
   if (!s)
     return fail(s.error().message());
-<<<<<<< HEAD
   if (bytes == 8) { // the tests read f32
     auto *wide = reinterpret_cast<const double *>(out.data());
     std::vector<float> narrow(wide, wide + batch * length * width);
@@ -118,12 +115,5 @@ int main(int argc, char **argv) {
   }
   std::ofstream(argv[3], std::ios::binary).write(out.data(), std::streamsize(out.size()));
   std::printf("%lld %lld %lld\n", (long long)batch, (long long)length, (long long)width);
-=======
-  std::ofstream(argv[3], std::ios::binary)
-      .write(reinterpret_cast<const char *>(out.data()),
-             std::streamsize(out.size() * 4));
-  std::printf("%lld %lld %lld\n", (long long)batch, (long long)length,
-              (long long)(*jit)->outputWidth());
->>>>>>> import
   return 0;
 }
