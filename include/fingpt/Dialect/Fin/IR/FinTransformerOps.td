@@ -109,7 +109,7 @@ def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
 
     ```mlir
     %n = fin.layer_norm %x weight %g bias %b {eps = 1.0e-5 : f64}
-       : tensor<?x?x768xf32>, tensor<768xf32>, tensor<768xf32>
+       : (tensor<?x?x768xf32>, tensor<768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
     ```
 
     Refused: as `fin.rms_norm`.
@@ -119,8 +119,8 @@ def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
                        OptionalAttr<I64Attr>:$head_dim);
   let results = (outs Fin_FloatTensor:$result);
   let assemblyFormat = [{
-    $input (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` type($input)
-    (`,` type($weight)^)? (`,` type($bias)^)?
+    $input (`weight` $weight^)? (`bias` $bias^)? attr-dict `:`
+    functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
