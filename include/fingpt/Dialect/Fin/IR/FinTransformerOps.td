@@ -192,7 +192,8 @@ def Fin_AttentionOp : Fin_TransformerOp<"attention", [AttrSizedOperandSegments]>
 
     Refused: heads that are no multiple of kv_heads, widths that are no multiple
     of the heads, query and key head sizes that differ, window < 1, soft_cap ≤ 0,
-    causal or window without positions, different element types.
+    causal or window without positions, positions or lengths of another shape
+    than the query's, different element types of query, key and value.
   }];
   let arguments = (ins Fin_FloatTensorOfRank<[3]>:$query,
                        Optional<Fin_IndexMatrix>:$positions,
