@@ -28,10 +28,12 @@ struct AddedToken {
   bool special = false;
   bool normalized = false;
   bool singleWord = false; ///< only between characters that are not \w
-  bool stripLeft = false, stripRight = false; ///< takes the white space beside it
+  bool stripLeft = false,
+       stripRight = false; ///< takes the white space beside it
 };
 
-/// Byte ranges of the text in which special tokens are not recognised, in order.
+/// Byte ranges of the text in which special tokens are not recognised, in
+/// order.
 using LiteralRanges = std::vector<std::pair<size_t, size_t>>;
 
 class AddedTokenSet {
@@ -42,7 +44,8 @@ public:
   bool empty() const { return tokens.empty(); }
 
   /// Cuts `text`: `part(id, piece)` in order, with id -1 for text between.
-  void split(std::string_view text, bool parseSpecial, const LiteralRanges &literal,
+  void split(std::string_view text, bool parseSpecial,
+             const LiteralRanges &literal,
              FunctionRef<void(int32_t, std::string_view)> part) const;
 
 private:

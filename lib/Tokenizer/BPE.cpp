@@ -41,7 +41,8 @@ static constexpr char kHex[] = "0123456789ABCDEF";
 std::array<int32_t, 256> byteTokenIds(const Vocabulary &vocabulary) {
   std::array<int32_t, 256> ids;
   for (unsigned b = 0; b < 256; ++b)
-    ids[b] = vocabulary.find(std::string("<0x") + kHex[b >> 4] + kHex[b & 15] + ">");
+    ids[b] =
+        vocabulary.find(std::string("<0x") + kHex[b >> 4] + kHex[b & 15] + ">");
   return ids;
 }
 
@@ -77,10 +78,12 @@ void MergeTable::insert(int32_t left, int32_t right, Merge merge) {
   }
 }
 
-bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
-              std::string_view right, uint32_t rank, std::string_view prefix) {
+bool addMerge(MergeTable &table, const Vocabulary &vocabulary,
+              std::string_view left, std::string_view right, uint32_t rank,
+              std::string_view prefix) {
   std::string joined(left);
-  // HF cuts as many bytes as the prefix has, whether or not they are the prefix.
+  // HF cuts as many bytes as the prefix has, whether or not they are the
+  // prefix.
   joined += right.substr(std::min(prefix.size(), right.size()));
   int32_t l = vocabulary.find(left), r = vocabulary.find(right),
           j = vocabulary.find(joined);
@@ -91,11 +94,13 @@ bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view 
 }
 
 BPE::BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options)
-    : vocabulary(vocabulary), merges(std::move(merges)), options(std::move(options)) {
+    : vocabulary(vocabulary), merges(std::move(merges)),
+      options(std::move(options)) {
   byteIds.fill(-1);
   if (this->options.byteLevel) {
     for (unsigned b = 0; b < 256; ++b)
-      byteIds[b] = vocabulary.find(utf8(byteLevelChar(static_cast<unsigned char>(b))));
+      byteIds[b] =
+          vocabulary.find(utf8(byteLevelChar(static_cast<unsigned char>(b))));
   } else if (this->options.byteFallback) {
     byteIds = byteTokenIds(vocabulary);
   }
@@ -121,7 +126,8 @@ bool BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   return true;
 }
 
-void BPE::firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const {
+void BPE::firstSymbols(std::string_view piece,
+                       std::vector<int32_t> &symbols) const {
   bool pendingUnknown = false;
   auto unknown = [&] {
     if (options.unknown < 0)
@@ -226,7 +232,8 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
   std::vector<Node> nodes(symbols.size());
   auto count = static_cast<uint32_t>(symbols.size());
   for (uint32_t i = 0; i < count; ++i)
-    nodes[i] = {symbols[i], i == 0 ? kEnd : i - 1, i + 1 == count ? kEnd : i + 1};
+    nodes[i] = {symbols[i], i == 0 ? kEnd : i - 1,
+                i + 1 == count ? kEnd : i + 1};
   std::vector<Candidate> start;
   auto candidate = [&](uint32_t at, Candidate &c) {
     if (at == kEnd || nodes[at].next == kEnd)
@@ -248,7 +255,8 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
     queue.pop();
     Node &node = nodes[top.at];
     // Either side may have changed since.
-    if (node.id != top.left || node.next == kEnd || nodes[node.next].id != top.right)
+    if (node.id != top.left || node.next == kEnd ||
+        nodes[node.next].id != top.right)
       continue;
     Node &gone = nodes[node.next];
     node.id = top.joined;

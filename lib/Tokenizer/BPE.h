@@ -2,9 +2,9 @@
 //
 // With merges  h e / l l / he ll  the word "hello" goes
 //   h e l l o → he l l o → he ll o → hell o
-// Always the merge of lowest rank (earliest in the list), leftmost among equals.
-// Merges are looked up by the ids of their two sides; a long word keeps its
-// candidates in a heap over a linked list, so n symbols cost O(n log n).
+// Always the merge of lowest rank (earliest in the list), leftmost among
+// equals. Merges are looked up by the ids of their two sides; a long word keeps
+// its candidates in a heap over a linked list, so n symbols cost O(n log n).
 //
 // The symbols to begin with are bytes (byte level: byte 0x20 is the token "Ġ")
 // or characters (with <0xXX> fallback or an unknown token for those outside the
@@ -74,9 +74,8 @@ private:
            static_cast<uint32_t>(right);
   }
   size_t hash(uint64_t key) const {
-    return static_cast<size_t>(
-        static_cast<uint64_t>(static_cast<unsigned __int128>(key) *
-                              0x9E3779B97F4A7C15u >> 32));
+    return static_cast<size_t>(static_cast<uint64_t>(
+        static_cast<unsigned __int128>(key) * 0x9E3779B97F4A7C15u >> 32));
   }
   std::vector<Entry> entries;
   size_t mask;
@@ -89,7 +88,8 @@ public:
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
-  void firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const;
+  void firstSymbols(std::string_view piece,
+                    std::vector<int32_t> &symbols) const;
   void mergeShort(std::vector<int32_t> &symbols) const;
   void mergeLong(std::vector<int32_t> &symbols) const;
 
@@ -99,10 +99,11 @@ private:
   std::array<int32_t, 256> byteIds;
 };
 
-/// Resolves one merge against the vocabulary and adds it; false if a side or the
-/// joined token is absent.
-bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
-              std::string_view right, uint32_t rank, std::string_view prefix = {});
+/// Resolves one merge against the vocabulary and adds it; false if a side or
+/// the joined token is absent.
+bool addMerge(MergeTable &table, const Vocabulary &vocabulary,
+              std::string_view left, std::string_view right, uint32_t rank,
+              std::string_view prefix = {});
 
 } // namespace fingpt::tokenizer
 

@@ -6,23 +6,27 @@
 
 namespace fingpt::tokenizer {
 
-Result<CharsMap> CharsMap::parse(std::string_view blob, const std::string &where) {
+Result<CharsMap> CharsMap::parse(std::string_view blob,
+                                 const std::string &where) {
   CharsMap map;
   if (blob.empty())
     return map;
   uint32_t trieBytes;
   if (blob.size() < 4)
-    return Error::at(where, "charsmap", "at least 4 bytes", std::to_string(blob.size()));
+    return Error::at(where, "charsmap", "at least 4 bytes",
+                     std::to_string(blob.size()));
   std::memcpy(&trieBytes, blob.data(), 4);
   if (trieBytes % 4 != 0 || trieBytes == 0 || trieBytes > blob.size() - 4)
     return Error::at(where, "charsmap trie",
-                     "a multiple of 4 bytes in [4, " + std::to_string(blob.size() - 4) + "]",
+                     "a multiple of 4 bytes in [4, " +
+                         std::to_string(blob.size() - 4) + "]",
                      std::to_string(trieBytes));
   map.units.resize(trieBytes / 4);
   std::memcpy(map.units.data(), blob.data() + 4, trieBytes);
   map.replacements = blob.substr(4 + trieBytes);
   if (map.replacements.empty() || map.replacements.back() != '\0')
-    return Error::at(where, "charsmap replacements", "a NUL at the end", "none");
+    return Error::at(where, "charsmap replacements", "a NUL at the end",
+                     "none");
   return map;
 }
 
@@ -49,7 +53,8 @@ bool CharsMap::find(std::string_view text, size_t at, bool longest,
     uint32_t start = units[p] & 0x7FFFFFFFu;
     if (start >= replacements.size())
       break;
-    replacement = std::string_view(replacements.data() + start); // NUL-terminated
+    replacement =
+        std::string_view(replacements.data() + start); // NUL-terminated
     length = i + 1 - at;
     found = true;
     if (!longest)
@@ -111,7 +116,8 @@ public:
   }
 
 private:
-  std::string_view next(std::string_view input, size_t at, size_t &length) const {
+  std::string_view next(std::string_view input, size_t at,
+                        size_t &length) const {
     int32_t ignored;
     if (passed.longest(input, at, length, ignored))
       return input.substr(at, length);
@@ -120,7 +126,8 @@ private:
       return replacement;
     Decoded d = decodeUtf8(input, at);
     length = d.length;
-    return d.valid || options.keepInvalid ? input.substr(at, length) : std::string_view("\xEF\xBF\xBD");
+    return d.valid || options.keepInvalid ? input.substr(at, length)
+                                          : std::string_view("\xEF\xBF\xBD");
   }
 
   CharsMap map;
@@ -133,16 +140,17 @@ class PrecompiledNormalizer : public Normalizer {
 public:
   explicit PrecompiledNormalizer(CharsMap map) : map(std::move(map)) {}
 
-  /// A grapheme cluster of fewer than 6 bytes is replaced whole if a rule matches
-  /// its beginning; otherwise its characters are replaced one by one. That is what
-  /// the reference does, and models were trained with it.
+  /// A grapheme cluster of fewer than 6 bytes is replaced whole if a rule
+  /// matches its beginning; otherwise its characters are replaced one by one.
+  /// That is what the reference does, and models were trained with it.
   Status apply(std::string &text) const override {
     std::string out;
     std::string_view input = text;
     for (size_t at = 0; at < input.size();) {
       size_t end = clusterEnd(input, at), length;
       std::string_view cluster = input.substr(at, end - at), replacement;
-      if (cluster.size() < 6 && map.find(cluster, 0, false, replacement, length)) {
+      if (cluster.size() < 6 &&
+          map.find(cluster, 0, false, replacement, length)) {
         out += replacement;
       } else {
         for (size_t i = 0; i < cluster.size();) {
@@ -167,7 +175,8 @@ private:
     for (at += d.length; at < text.size(); at += d.length) {
       Decoded n = decodeUtf8(text, at);
       if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(d.cp),
-                                           static_cast<utf8proc_int32_t>(n.cp), &state))
+                                           static_cast<utf8proc_int32_t>(n.cp),
+                                           &state))
         break;
       d = n;
     }

@@ -1,7 +1,8 @@
 // Chat formats. A template is a program in Jinja, and programs of strangers are
 // not run; but nearly all of them are one of a few formats, which their text
 // gives away. Details that vary inside a family (a default system prompt, a
-// space, the token at the start) are read out of the template's string literals.
+// space, the token at the start) are read out of the template's string
+// literals.
 
 #include "Unicode.h"
 #include "fingpt/Tokenizer/Tokenizer.h"
@@ -17,7 +18,9 @@ namespace {
 using Messages = std::vector<ChatMessage>;
 
 /// Python's str.strip(): white space of Unicode, and the four separators.
-bool isStripped(uint32_t cp) { return isSpace(cp) || (cp >= 0x1C && cp <= 0x1F); }
+bool isStripped(uint32_t cp) {
+  return isSpace(cp) || (cp >= 0x1C && cp <= 0x1F);
+}
 std::string_view strip(std::string_view text) {
   while (!text.empty()) {
     Decoded d = decodeUtf8(text, 0);
@@ -44,8 +47,8 @@ std::string_view stripNewlines(std::string_view text, bool left, bool right) {
 class Renderer {
 public:
   Renderer(const Tokenizer &tokenizer, const Messages &messages, bool prompt)
-      : tokenizer(tokenizer), source(*tokenizer.chatTemplate()), messages(messages),
-        prompt(prompt) {}
+      : tokenizer(tokenizer), source(*tokenizer.chatTemplate()),
+        messages(messages), prompt(prompt) {}
 
   Status render() {
     if (messages.empty())
@@ -64,7 +67,8 @@ public:
     };
     static const Family families[] = {
         {{"<|im_start|>", "<|im_sep|>"}, &Renderer::phi4},
-        {{"<|im_start|>", "<|im_end|>", "</think>", "last_query_index"}, &Renderer::qwen3},
+        {{"<|im_start|>", "<|im_end|>", "</think>", "last_query_index"},
+         &Renderer::qwen3},
         {{"<|im_start|>", "<|im_end|>"}, &Renderer::chatML},
         {{"<|start_header_id|>", "<|eot_id|>"}, &Renderer::llama3},
         {{"[INST]", "<<SYS>>"}, &Renderer::llama2},
@@ -83,10 +87,13 @@ public:
   }
 
   std::string out;
-  std::vector<std::pair<size_t, size_t>> contents; ///< byte ranges of strangers' text
+  std::vector<std::pair<size_t, size_t>>
+      contents; ///< byte ranges of strangers' text
 
 private:
-  bool has(std::string_view text) const { return source.find(text) != std::string::npos; }
+  bool has(std::string_view text) const {
+    return source.find(text) != std::string::npos;
+  }
   /// A string literal of the template, in either kind of quotes.
   bool hasLiteral(const std::string &text) const {
     return has("'" + text + "'") || has("\"" + text + "\"");
@@ -108,7 +115,8 @@ private:
   std::string eos() const { return special(tokenizer.special().eos); }
 
   /// The constant text of '<|im_start|>system\nTEXT<|im_end|>' in the template.
-  std::string defaultSystem(std::string_view open, std::string_view close) const {
+  std::string defaultSystem(std::string_view open,
+                            std::string_view close) const {
     for (size_t at = 0; (at = source.find(open, at)) != std::string::npos;) {
       at += open.size();
       size_t end = source.find(close, at);
@@ -136,7 +144,8 @@ private:
       system = defaultSystem("<|im_start|>system\n", "<|im_end|>");
     if (!system.empty() && messages[0].role != "system")
       out += "<|im_start|>system\n" + system + "<|im_end|>\n";
-    bool trims = has("message['content'] | trim") || has("message['content']|trim") ||
+    bool trims = has("message['content'] | trim") ||
+                 has("message['content']|trim") ||
                  has("message.content | trim") || has("message.content|trim");
     for (const ChatMessage &m : messages) {
       out += "<|im_start|>" + m.role + "\n";
@@ -166,10 +175,12 @@ private:
       if (m.role == "assistant") {
         if (size_t first = text.find(kClose); first != std::string_view::npos) {
           thought = stripNewlines(text.substr(0, first), false, true);
-          if (size_t open = thought.rfind(kOpen); open != std::string_view::npos)
+          if (size_t open = thought.rfind(kOpen);
+              open != std::string_view::npos)
             thought = thought.substr(open + kOpen.size());
           thought = stripNewlines(thought, true, false);
-          text = stripNewlines(text.substr(text.rfind(kClose) + kClose.size()), true, false);
+          text = stripNewlines(text.substr(text.rfind(kClose) + kClose.size()),
+                               true, false);
         }
         if (i > lastQuery && (i + 1 == messages.size() || !thought.empty())) {
           out += "<think>\n";
@@ -203,9 +214,11 @@ private:
       out += "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
     };
     size_t i = 0;
-    if (has("Cutting Knowledge Date")) { // 3.1 and later always have a system turn
+    if (has("Cutting Knowledge Date")) { // 3.1 and later always have a system
+                                         // turn
       header("system");
-      out += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
+      out +=
+          "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
       if (messages[0].role == "system")
         content(strip(messages[i++].content));
       out += "<|eot_id|>";
@@ -227,8 +240,9 @@ private:
       if (messages[i].role != wanted)
         return roleError(i, wanted);
     }
-    return first < messages.size() ? Status::ok()
-                                   : Error::at("messages", "chat", "a user message", "none");
+    return first < messages.size()
+               ? Status::ok()
+               : Error::at("messages", "chat", "a user message", "none");
   }
   bool startsWithSystem() const { return messages[0].role == "system"; }
 
@@ -252,7 +266,8 @@ private:
         while (!user.empty() && user.size() != strip(user).size() &&
                isStripped(decodeUtf8(user, previousChar(user, user.size())).cp))
           user = user.substr(0, previousChar(user, user.size()));
-        if (user.empty()) // nothing of the user's: the stripping goes on before it
+        if (user.empty()) // nothing of the user's: the stripping goes on before
+                          // it
           out.resize(out.size() - 2);
         content(user);
       } else {
@@ -269,15 +284,20 @@ private:
     bool systemLast = has("loop.last and system_message");
     size_t first = startsWithSystem() ? 1 : 0;
     if (first == 1 && !ownSystem && !systemFirst && !systemLast)
-      return roleError(0, "user or assistant, as the format has no system role");
+      return roleError(0,
+                       "user or assistant, as the format has no system role");
     if (Status s = alternate(first); !s)
       return s;
-    std::string open = hasLiteral("[INST] ") || has("[INST] ' +") ? "[INST] " : "[INST]";
+    std::string open =
+        hasLiteral("[INST] ") || has("[INST] ' +") ? "[INST] " : "[INST]";
     std::string close = hasLiteral(" [/INST]") ? " [/INST]" : "[/INST]";
-    bool spaceBefore = has("' ' + message") || has("\" \" + message") || has("\" \" + content");
-    bool spaceAfter = has("eos_token + ' '") || has("eos_token + \" \"") || has("eos_token+ ' '");
-    bool trims = has("message[\"content\"]|trim") || has("message['content']|trim") ||
-                 has("message['content'] | trim") || has("message[\"content\"] | trim");
+    bool spaceBefore = has("' ' + message") || has("\" \" + message") ||
+                       has("\" \" + content");
+    bool spaceAfter = has("eos_token + ' '") || has("eos_token + \" \"") ||
+                      has("eos_token+ ' '");
+    bool trims =
+        has("message[\"content\"]|trim") || has("message['content']|trim") ||
+        has("message['content'] | trim") || has("message[\"content\"] | trim");
     out += bos();
     if (first == 1 && ownSystem) {
       out += "[SYSTEM_PROMPT]";
@@ -308,7 +328,8 @@ private:
   Status gemma() {
     size_t first = startsWithSystem() ? 1 : 0;
     if (first == 1 && !has("first_user_prefix"))
-      return roleError(0, "user or assistant, as the format has no system role");
+      return roleError(0,
+                       "user or assistant, as the format has no system role");
     if (Status s = alternate(first); !s)
       return s;
     out += bos();
@@ -328,17 +349,20 @@ private:
   }
 
   Status phi3() {
-    bool generic = has("'<|' + message['role'] + '|>'") || has("\"<|\" + message[\"role\"]");
+    bool generic = has("'<|' + message['role'] + '|>'") ||
+                   has("\"<|\" + message[\"role\"]");
     std::string newline = generic ? "" : "\n";
     // The first edition opens the answer with the question.
-    bool answerOpened = has("<|assistant|>' + '\\n'}}") || has("'<|assistant|>' + '\\n' }}");
+    bool answerOpened =
+        has("<|assistant|>' + '\\n'}}") || has("'<|assistant|>' + '\\n' }}");
     bool old = answerOpened && !has("add_generation_prompt");
     if (has("bos_token"))
       out += bos();
     for (size_t i = 0; i < messages.size(); ++i) {
       const ChatMessage &m = messages[i];
       if (old && m.role != "user" && m.role != "assistant")
-        return roleError(i, "user or assistant, as the format has no other role");
+        return roleError(i,
+                         "user or assistant, as the format has no other role");
       if (!(old && m.role == "assistant"))
         out += "<|" + m.role + "|>" + newline;
       content(m.content);
@@ -378,7 +402,8 @@ private:
 Result<Renderer> render(const Tokenizer &tokenizer, const Messages &messages,
                         bool addGenerationPrompt) {
   if (!tokenizer.chatTemplate())
-    return Error::at("chat template", "missing", "a model with a chat template", "none");
+    return Error::at("chat template", "missing", "a model with a chat template",
+                     "none");
   Renderer renderer(tokenizer, messages, addGenerationPrompt);
   if (Status s = renderer.render(); !s)
     return s.takeError();
@@ -387,7 +412,8 @@ Result<Renderer> render(const Tokenizer &tokenizer, const Messages &messages,
 
 } // namespace
 
-Result<std::string> renderChat(const Tokenizer &tokenizer, const Messages &messages,
+Result<std::string> renderChat(const Tokenizer &tokenizer,
+                               const Messages &messages,
                                bool addGenerationPrompt) {
   auto rendered = render(tokenizer, messages, addGenerationPrompt);
   if (!rendered)

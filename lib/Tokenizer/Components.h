@@ -59,14 +59,16 @@ struct PreTokenizerReading {
   bool leftBytes = false;
 };
 /// `last`: nothing follows this component.
-Status readPreTokenizer(const Component &component, bool last, PreTokenizerReading &out);
+Status readPreTokenizer(const Component &component, bool last,
+                        PreTokenizerReading &out);
 
-Status readDecoder(const Component &component, std::vector<DecodeStepFactory> &out);
+Status readDecoder(const Component &component,
+                   std::vector<DecodeStepFactory> &out);
 
 /// Ids that the post-processor puts before and after the text.
-Status readPostProcessor(const Component &component, std::vector<int32_t> &before,
+Status readPostProcessor(const Component &component,
+                         std::vector<int32_t> &before,
                          std::vector<int32_t> &after);
-
 
 } // namespace fingpt::tokenizer
 

@@ -161,7 +161,8 @@ private:
         continue;
       }
       std::string ignored;
-      if (!final && appendLossy(ignored, std::string_view(pending).substr(i), false) == 0)
+      if (!final &&
+          appendLossy(ignored, std::string_view(pending).substr(i), false) == 0)
         break; // may still become a character
       out += kReplacement;
       ++i;
@@ -229,9 +230,9 @@ public:
     first = false;
     if (cleanup) {
       static constexpr std::pair<std::string_view, std::string_view> rules[] = {
-          {" .", "."},    {" ?", "?"},     {" !", "!"},           {" ,", ","},
-          {" ' ", "'"},   {" n't", "n't"}, {" 'm", "'m"},         {" do not", " don't"},
-          {" 's", "'s"},  {" 've", "'ve"}, {" 're", "'re"}};
+          {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+          {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+          {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
       for (auto [from, to] : rules)
         replaceAll(text, from, to);
     }
@@ -267,8 +268,8 @@ public:
     held += text;
     size_t keep = 0;
     while (keep < stop && held.size() >= (keep + 1) * content.size() &&
-           held.compare(held.size() - (keep + 1) * content.size(), content.size(),
-                        content) == 0)
+           held.compare(held.size() - (keep + 1) * content.size(),
+                        content.size(), content) == 0)
       ++keep;
     size_t out = held.size() - keep * content.size();
     next->part(std::string_view(held).substr(0, out));
@@ -301,7 +302,8 @@ public:
     }
     // The longest end that may be the beginning of a match stays.
     size_t keep = std::min(pattern.size() - 1, held.size() - at);
-    while (keep > 0 && held.compare(held.size() - keep, keep, pattern, 0, keep) != 0)
+    while (keep > 0 &&
+           held.compare(held.size() - keep, keep, pattern, 0, keep) != 0)
       --keep;
     out.append(held, at, held.size() - keep - at);
     held.erase(0, held.size() - keep);
@@ -376,31 +378,43 @@ private:
 std::unique_ptr<DecodeStep> byteLevelDecoder() {
   return std::make_unique<ByteLevelStep>();
 }
-std::unique_ptr<DecodeStep> fuseDecoder() { return std::make_unique<FuseStep>(); }
+std::unique_ptr<DecodeStep> fuseDecoder() {
+  return std::make_unique<FuseStep>();
+}
 std::unique_ptr<DecodeStep> byteFallbackDecoder() {
   return std::make_unique<ByteFallbackStep>();
 }
-std::unique_ptr<DecodeStep> rawByteDecoder() { return std::make_unique<RawByteStep>(); }
-std::unique_ptr<DecodeStep> utf8Decoder() { return std::make_unique<Utf8Step>(); }
-std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText) {
+std::unique_ptr<DecodeStep> rawByteDecoder() {
+  return std::make_unique<RawByteStep>();
+}
+std::unique_ptr<DecodeStep> utf8Decoder() {
+  return std::make_unique<Utf8Step>();
+}
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space,
+                                                bool untilText) {
   return std::make_unique<LeadingSpaceStep>(std::move(space), untilText);
 }
-std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst) {
+std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement,
+                                             bool dropFirst) {
   return std::make_unique<MetaspaceStep>(std::move(replacement), dropFirst);
 }
 std::unique_ptr<DecodeStep> wordPieceDecoder(std::string prefix, bool cleanup) {
   return std::make_unique<WordPieceStep>(std::move(prefix), cleanup);
 }
-std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start, size_t stop) {
+std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start,
+                                         size_t stop) {
   return std::make_unique<StripStep>(std::move(content), start, stop);
 }
-std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern, std::string content) {
+std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern,
+                                           std::string content) {
   return std::make_unique<ReplaceStep>(std::move(pattern), std::move(content));
 }
 std::unique_ptr<DecodeStep> suffixDecoder(std::string suffix) {
   return std::make_unique<SuffixStep>(std::move(suffix));
 }
-std::unique_ptr<DecodeStep> joinDecoder() { return std::make_unique<JoinStep>(); }
+std::unique_ptr<DecodeStep> joinDecoder() {
+  return std::make_unique<JoinStep>();
+}
 std::unique_ptr<DecodeStep>
 rewriteDecoder(std::function<std::string(const std::string &)> rewrite) {
   return std::make_unique<RewriteStep>(std::move(rewrite));

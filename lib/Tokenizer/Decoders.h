@@ -1,7 +1,7 @@
 // From token texts back to text, one token at a time.
 //
-// Decoders are a chain of steps. Every step takes the parts of a token, then the
-// token's end, and hands on what can no longer change:
+// Decoders are a chain of steps. Every step takes the parts of a token, then
+// the token's end, and hands on what can no longer change:
 //
 //   Ġna ïve (bytes C3 | AF split over two tokens)
 //     ByteLevel: " na"; holds C3; AF arrives: "ï"
@@ -40,15 +40,19 @@ std::unique_ptr<DecodeStep> byteFallbackDecoder();
 std::unique_ptr<DecodeStep> rawByteDecoder();
 /// Fuses, and replaces every byte that is not UTF-8 by U+FFFD.
 std::unique_ptr<DecodeStep> utf8Decoder();
-/// Takes the one space that SentencePiece puts before a text away again: from the
-/// first token, or from every token until one is not empty.
-std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText);
+/// Takes the one space that SentencePiece puts before a text away again: from
+/// the first token, or from every token until one is not empty.
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space,
+                                                bool untilText);
 /// Spaces for `replacement`; in the first token nothing if `dropFirst`.
-std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst);
+std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement,
+                                             bool dropFirst);
 std::unique_ptr<DecodeStep> wordPieceDecoder(std::string prefix, bool cleanup);
 /// Removes up to `start` leading and `stop` trailing `content` of every token.
-std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start, size_t stop);
-std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern, std::string content);
+std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start,
+                                         size_t stop);
+std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern,
+                                           std::string content);
 /// Spaces for the end-of-word suffix, none after the last token.
 std::unique_ptr<DecodeStep> suffixDecoder(std::string suffix);
 /// A space between tokens, for tokenizers without a decoder.

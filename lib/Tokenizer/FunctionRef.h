@@ -18,7 +18,9 @@ public:
           return (*static_cast<std::remove_reference_t<F> *>(o))(
               std::forward<Args>(args)...);
         }) {}
-  R operator()(Args... args) const { return call(object, std::forward<Args>(args)...); }
+  R operator()(Args... args) const {
+    return call(object, std::forward<Args>(args)...);
+  }
 
 private:
   void *object;

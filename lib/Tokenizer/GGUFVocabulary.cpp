@@ -20,7 +20,8 @@ constexpr const char *kPrefix = "tokenizer.ggml.";
 /// What every kind of vocabulary has.
 class Reader {
 public:
-  Reader(const GGUFFile &file, bool wordPiece) : file(file), wordPiece(wordPiece) {}
+  Reader(const GGUFFile &file, bool wordPiece)
+      : file(file), wordPiece(wordPiece) {}
 
   Status read() {
     auto texts = file.strings(key("tokens"));
@@ -34,10 +35,11 @@ public:
     for (std::string_view raw : *texts) {
       std::string text = wordPiece ? wordPieceText(raw) : std::string(raw);
       if (pipeline->vocabulary.add(text, id) != Vocabulary::Added::Ok)
-        return Error::at(where("tokens") + "/" + std::to_string(id), "duplicate token",
-                         "distinct texts",
+        return Error::at(where("tokens") + "/" + std::to_string(id),
+                         "duplicate token", "distinct texts",
                          quote(text) + " again (first as " +
-                             std::to_string(pipeline->vocabulary.find(text)) + ")");
+                             std::to_string(pipeline->vocabulary.find(text)) +
+                             ")");
       ++id;
     }
     if (file.find(key("token_type"))) {
@@ -45,12 +47,13 @@ public:
       if (!read)
         return read.takeError();
       if (read->size() != texts->size())
-        return Error::at(where("token_type"), "count", std::to_string(texts->size()),
+        return Error::at(where("token_type"), "count",
+                         std::to_string(texts->size()),
                          std::to_string(read->size()));
       for (size_t i = 0; i < read->size(); ++i) {
         if ((*read)[i] < 1 || (*read)[i] > 6)
-          return Error::at(where("token_type") + "/" + std::to_string(i), "token type",
-                           "1 to 6", std::to_string((*read)[i]));
+          return Error::at(where("token_type") + "/" + std::to_string(i),
+                           "token type", "1 to 6", std::to_string((*read)[i]));
         types.push_back(static_cast<PieceType>((*read)[i]));
       }
     }
@@ -67,7 +70,8 @@ public:
   /// Control and user-defined tokens are cut out of the text before the model.
   Status addTokens() {
     for (size_t i = 0; i < types.size(); ++i) {
-      bool special = types[i] == PieceType::Control || types[i] == PieceType::Unknown;
+      bool special =
+          types[i] == PieceType::Control || types[i] == PieceType::Unknown;
       if (!special && types[i] != PieceType::UserDefined)
         continue;
       AddedToken token;
@@ -75,9 +79,10 @@ public:
       token.content = std::string(pipeline->vocabulary.text(token.id));
       token.special = special;
       if (token.content.size() > kMaxAddedTokenBytes)
-        return Error::at(where("tokens") + "/" + std::to_string(i), "special token",
-                         "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
-                         std::to_string(token.content.size()));
+        return Error::at(
+            where("tokens") + "/" + std::to_string(i), "special token",
+            "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
+            std::to_string(token.content.size()));
       if (Status s = pipeline->addToken(token); !s)
         return s.takeError().in(where("tokens"));
     }
@@ -101,7 +106,9 @@ public:
     return Status::ok();
   }
 
-  std::string key(const char *name) const { return std::string(kPrefix) + name; }
+  std::string key(const char *name) const {
+    return std::string(kPrefix) + name;
+  }
   std::string where(const char *name) const {
     return escaped(file.path(), 1000) + ":" + key(name);
   }
@@ -141,10 +148,14 @@ private:
     SpecialTokens &special = pipeline->specialForUpdate();
     std::optional<int32_t> eot, eom;
     const std::pair<const char *, std::optional<int32_t> *> ids[] = {
-        {"bos_token_id", &special.bos},         {"eos_token_id", &special.eos},
-        {"unknown_token_id", &special.unk},     {"padding_token_id", &special.pad},
-        {"seperator_token_id", &special.sep},   {"cls_token_id", &special.cls},
-        {"mask_token_id", &special.mask},       {"eot_token_id", &eot},
+        {"bos_token_id", &special.bos},
+        {"eos_token_id", &special.eos},
+        {"unknown_token_id", &special.unk},
+        {"padding_token_id", &special.pad},
+        {"seperator_token_id", &special.sep},
+        {"cls_token_id", &special.cls},
+        {"mask_token_id", &special.mask},
+        {"eot_token_id", &eot},
         {"eom_token_id", &eom}};
     for (auto [name, out] : ids)
       if (Status s = id(name, *out); !s)
@@ -170,9 +181,9 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
     if (space == std::string_view::npos ||
         !addMerge(table, pipeline.vocabulary, merge.substr(0, space),
                   merge.substr(space + 1), static_cast<uint32_t>(rank)))
-      return Error::at(reader.where("merges") + "/" + std::to_string(rank), "merge",
-                       "two tokens of the vocabulary whose join is a third",
-                       quote(merge));
+      return Error::at(
+          reader.where("merges") + "/" + std::to_string(rank), "merge",
+          "two tokens of the vocabulary whose join is a third", quote(merge));
   }
   BPEOptions options;
   options.byteLevel = !gemma4;
@@ -181,7 +192,8 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
   pipeline.model =
       std::make_unique<BPE>(pipeline.vocabulary, std::move(table), options);
   for (const Scanner &scanner : pre.scanners)
-    pipeline.preTokenizers.push_back(std::make_unique<ScannerPreTokenizer>(scanner));
+    pipeline.preTokenizers.push_back(
+        std::make_unique<ScannerPreTokenizer>(scanner));
   if (Status s = reader.addTokens(); !s)
     return s;
   if (!gemma4) {
@@ -189,8 +201,9 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
   } else {
     pipeline.normalizers.push_back(
         replaceNormalizer(Pattern::literal(" "), std::string(kSpaceSymbol)));
-    pipeline.decoders = {[] { return replaceDecoder(std::string(kSpaceSymbol), " "); },
-                         rawByteDecoder, utf8Decoder};
+    pipeline.decoders = {
+        [] { return replaceDecoder(std::string(kSpaceSymbol), " "); },
+        rawByteDecoder, utf8Decoder};
   }
   if (Status s = reader.addBosEos(pre.addBos, false); !s)
     return s;
@@ -216,8 +229,9 @@ Status buildScored(Reader &reader, bool unigram) {
   ScoredPieces pieces;
   for (size_t i = 0; i < count; ++i) {
     if (!std::isfinite((*scores)[i]))
-      return Error::at(reader.where("scores") + "/" + std::to_string(i), "score",
-                       "a finite number", std::to_string((*scores)[i]));
+      return Error::at(reader.where("scores") + "/" + std::to_string(i),
+                       "score", "a finite number",
+                       std::to_string((*scores)[i]));
     pieces.scores.push_back(static_cast<float>((*scores)[i]));
   }
   pieces.types = reader.types;
@@ -248,18 +262,20 @@ Status buildScored(Reader &reader, bool unigram) {
   options.keepInvalid = !unigram;
   CharsMap map;
   if (const GGUFValue *value = file.find(reader.key("precompiled_charsmap"))) {
-    if (value->type != GGUFType::Array ||
-        (value->elementType != GGUFType::U8 && value->elementType != GGUFType::I8))
+    if (value->type != GGUFType::Array || (value->elementType != GGUFType::U8 &&
+                                           value->elementType != GGUFType::I8))
       return Error::at(reader.where("precompiled_charsmap"), "wrong type",
                        "an array of bytes", "another type");
-    auto parsed = CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
+    auto parsed =
+        CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
     if (!parsed)
       return parsed.takeError();
     map = std::move(*parsed);
   }
   if (Status s = reader.addTokens(); !s)
     return s;
-  buildSentencePiece(pipeline, std::move(pieces), unigram, std::move(map), options);
+  buildSentencePiece(pipeline, std::move(pieces), unigram, std::move(map),
+                     options);
   return reader.addBosEos(!unigram, unigram);
 }
 
@@ -280,15 +296,16 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
     const Pretokenizer *found = findPretokenizer(*pre);
     if (!found)
       return Error::at(reader.where("pre"), "unknown pre-tokenizer",
-                       "a known name (gpt-2, llama-bpe, qwen2, smollm, …)", quote(*pre));
+                       "a known name (gpt-2, llama-bpe, qwen2, smollm, …)",
+                       quote(*pre));
     built = buildByteLevel(reader, *found, *pre == "gemma4");
   } else if (*model == "llama" || *model == "t5") {
     built = buildScored(reader, *model == "t5");
   } else if (*model == "bert") {
     built = completeBert(*reader.pipeline, true, escaped(file.path(), 1000));
   } else {
-    return Error::at(reader.where("model"), "unknown tokenizer", "gpt2, llama, bert or t5",
-                     quote(*model));
+    return Error::at(reader.where("model"), "unknown tokenizer",
+                     "gpt2, llama, bert or t5", quote(*model));
   }
   if (!built)
     return built.takeError();

@@ -1,6 +1,6 @@
-// Tokenizers of model directories: tokenizer.json, tokenizer.model, vocab.txt or
-// vocab.json with merges.txt, and what tokenizer_config.json, chat_template.jinja,
-// generation_config.json and config.json add.
+// Tokenizers of model directories: tokenizer.json, tokenizer.model, vocab.txt
+// or vocab.json with merges.txt, and what tokenizer_config.json,
+// chat_template.jinja, generation_config.json and config.json add.
 
 #include "ModelDirectory.h"
 #include "BPE.h"
@@ -21,7 +21,8 @@ bool exists(const std::string &path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
-Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path, bool lowercase) {
+Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path,
+                                                bool lowercase) {
   auto text = readFile(path, 256u << 20);
   if (!text)
     return text.takeError();
@@ -31,12 +32,14 @@ Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path, bool lo
   for (; !rest.empty(); ++id) {
     size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    rest = end == std::string_view::npos ? std::string_view()
+                                         : rest.substr(end + 1);
     if (!line.empty() && line.back() == '\r')
       line.remove_suffix(1);
     std::string where = escaped(path, 1000) + ":" + std::to_string(id + 1);
     if (id > kMaxTokenId)
-      return Error::at(where, "tokens", "at most " + std::to_string(kMaxTokenId + 1), "more");
+      return Error::at(where, "tokens",
+                       "at most " + std::to_string(kMaxTokenId + 1), "more");
     if (pipeline->vocabulary.add(line, id) != Vocabulary::Added::Ok)
       return Error::at(where, "duplicate token", "distinct texts", quote(line));
   }
@@ -46,8 +49,9 @@ Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path, bool lo
 }
 
 /// GPT-2's two files.
-Result<std::unique_ptr<Tokenizer>> fromVocabAndMerges(const std::string &vocabPath,
-                                                      const std::string &mergesPath) {
+Result<std::unique_ptr<Tokenizer>>
+fromVocabAndMerges(const std::string &vocabPath,
+                   const std::string &mergesPath) {
   auto vocab = readJsonFile(vocabPath);
   if (!vocab)
     return vocab.takeError();
@@ -59,7 +63,8 @@ Result<std::unique_ptr<Tokenizer>> fromVocabAndMerges(const std::string &vocabPa
   while (!rest.empty()) {
     size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    rest = end == std::string_view::npos ? std::string_view()
+                                         : rest.substr(end + 1);
     if (!line.empty() && line.back() == '\r')
       line.remove_suffix(1);
     if (!line.empty() && line.substr(0, 9) != "#version:")
@@ -70,10 +75,11 @@ Result<std::unique_ptr<Tokenizer>> fromVocabAndMerges(const std::string &vocabPa
     added.push_back({{"id", (*vocab)["<|endoftext|>"]},
                      {"content", "<|endoftext|>"},
                      {"special", true}});
-  Json root = {{"added_tokens", added},
-               {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-               {"decoder", {{"type", "ByteLevel"}}},
-               {"model", {{"type", "BPE"}, {"vocab", *vocab}, {"merges", merges}}}};
+  Json root = {
+      {"added_tokens", added},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+      {"decoder", {{"type", "ByteLevel"}}},
+      {"model", {{"type", "BPE"}, {"vocab", *vocab}, {"merges", merges}}}};
   return Tokenizer::fromJson(root, vocabPath);
 }
 
@@ -90,9 +96,9 @@ public:
       return s;
     SpecialTokens &special = pipeline.specialForUpdate();
     const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-        {"bos_token", &special.bos}, {"eos_token", &special.eos},
-        {"unk_token", &special.unk}, {"pad_token", &special.pad},
-        {"sep_token", &special.sep}, {"cls_token", &special.cls},
+        {"bos_token", &special.bos},  {"eos_token", &special.eos},
+        {"unk_token", &special.unk},  {"pad_token", &special.pad},
+        {"sep_token", &special.sep},  {"cls_token", &special.cls},
         {"mask_token", &special.mask}};
     for (auto [key, id] : roles)
       if (Status s = role(key, *id); !s)
@@ -110,7 +116,8 @@ private:
     if (!tokens)
       return tokens.takeError();
     for (const auto &[key, value] : tokens->json().items()) {
-      Component item(value, config.fileName(), "/added_tokens_decoder/" + escaped(key));
+      Component item(value, config.fileName(),
+                     "/added_tokens_decoder/" + escaped(key));
       int64_t id = 0;
       bool number = !key.empty() && key.size() <= 9;
       for (char c : key) {
@@ -119,7 +126,8 @@ private:
       }
       if (!number || id > kMaxTokenId)
         return Error::at(item.where(), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
+                         "an integer in [0, " + std::to_string(kMaxTokenId) +
+                             "]",
                          quote(key));
       if (Status s = item.expectObject(); !s)
         return s;
@@ -146,13 +154,14 @@ private:
     if (value->is_object() && value->contains("content"))
       text = &(*value)["content"];
     if (!text->is_string())
-      return Error::at(config.where(key), "wrong type", "a string", describe(*text));
+      return Error::at(config.where(key), "wrong type", "a string",
+                       describe(*text));
     id = pipeline.tokenId(text->get_ref<const std::string &>());
     return Status::ok();
   }
 
-  /// add_bos_token and add_eos_token. A tokenizer.json says itself what it adds;
-  /// only the Llama and Gemma classes let these flags overrule it.
+  /// add_bos_token and add_eos_token. A tokenizer.json says itself what it
+  /// adds; only the Llama and Gemma classes let these flags overrule it.
   Status addBosEos() {
     auto name = config.string("tokenizer_class", "");
     if (!name)
@@ -160,7 +169,8 @@ private:
     auto begins = [&](std::string_view prefix) {
       return name->compare(0, prefix.size(), prefix) == 0;
     };
-    if (described && !begins("Llama") && !begins("CodeLlama") && !begins("Gemma"))
+    if (described && !begins("Llama") && !begins("CodeLlama") &&
+        !begins("Gemma"))
       return Status::ok();
     const SpecialTokens &special = pipeline.special();
     for (bool begin : {true, false}) {
@@ -191,17 +201,18 @@ private:
       pipeline.chatForUpdate() = value->get<std::string>();
       return Status::ok();
     }
-    return config.forEach("chat_template", [&](const Component &item, size_t) -> Status {
-      auto name = item.string("name");
-      auto text = item.string("template");
-      if (!name)
-        return name.takeError();
-      if (!text)
-        return text.takeError();
-      if (*name == "default" || !pipeline.chatForUpdate())
-        pipeline.chatForUpdate() = std::move(*text);
-      return Status::ok();
-    });
+    return config.forEach("chat_template",
+                          [&](const Component &item, size_t) -> Status {
+                            auto name = item.string("name");
+                            auto text = item.string("template");
+                            if (!name)
+                              return name.takeError();
+                            if (!text)
+                              return text.takeError();
+                            if (*name == "default" || !pipeline.chatForUpdate())
+                              pipeline.chatForUpdate() = std::move(*text);
+                            return Status::ok();
+                          });
   }
 
   Pipeline &pipeline;
@@ -231,7 +242,8 @@ Status readStop(Pipeline &pipeline, const Component &config) {
 }
 
 /// Runs `apply(Component)` on a JSON file if there is one.
-template <typename Apply> Status withJson(const std::string &path, Apply &&apply) {
+template <typename Apply>
+Status withJson(const std::string &path, Apply &&apply) {
   if (!exists(path))
     return Status::ok();
   auto json = readJsonFile(path, 64u << 20);
@@ -263,18 +275,21 @@ Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
     loaded = fromVocabAndMerges(file("vocab.json"), file("merges.txt"));
   } else if (exists(file("vocab.txt"))) {
     bool lowercase = true;
-    Status s = withJson(file("tokenizer_config.json"), [&](const Component &config) {
-      auto flag = config.boolean("do_lower_case", true);
-      lowercase = flag && *flag;
-      return flag ? Status::ok() : Status(flag.takeError());
-    });
+    Status s =
+        withJson(file("tokenizer_config.json"), [&](const Component &config) {
+          auto flag = config.boolean("do_lower_case", true);
+          lowercase = flag && *flag;
+          return flag ? Status::ok() : Status(flag.takeError());
+        });
     if (!s)
       return s.takeError();
     loaded = fromVocabTxt(file("vocab.txt"), lowercase);
   } else {
-    for (const char *name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+    for (const char *name :
+         {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
       if (!loaded && exists(file(name)))
-        return finishModelDirectory(Tokenizer::load(file(name)), directory, false);
+        return finishModelDirectory(Tokenizer::load(file(name)), directory,
+                                    false);
   }
   return finishModelDirectory(std::move(loaded), directory, described);
 }
@@ -287,18 +302,22 @@ finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
   auto &pipeline = static_cast<Pipeline &>(**loaded);
   auto file = [&](const char *name) { return directory + "/" + name; };
   pipeline.specialForUpdate().stop.clear();
-  Status s = withJson(file("tokenizer_config.json"), [&](const Component &config) {
-    return Config(pipeline, config, described).apply();
-  });
+  Status s =
+      withJson(file("tokenizer_config.json"), [&](const Component &config) {
+        return Config(pipeline, config, described).apply();
+      });
   if (s && exists(file("chat_template.jinja"))) {
     auto text = readFile(file("chat_template.jinja"), 16u << 20);
     if (!text)
       return text.takeError();
     pipeline.chatForUpdate() = std::move(*text);
   }
-  auto stop = [&](const Component &config) { return readStop(pipeline, config); };
-  const char *source = exists(file("generation_config.json")) ? "generation_config.json"
-                                                              : "config.json";
+  auto stop = [&](const Component &config) {
+    return readStop(pipeline, config);
+  };
+  const char *source = exists(file("generation_config.json"))
+                           ? "generation_config.json"
+                           : "config.json";
   if (s)
     s = withJson(file(source), stop);
   if (!s)

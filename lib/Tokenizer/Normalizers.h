@@ -19,7 +19,8 @@ std::unique_ptr<Normalizer> formNormalizer(NormalForm form);
 std::unique_ptr<Normalizer> lowercaseNormalizer();
 std::unique_ptr<Normalizer> stripNormalizer(bool left, bool right);
 std::unique_ptr<Normalizer> stripAccentsNormalizer();
-std::unique_ptr<Normalizer> replaceNormalizer(Pattern pattern, std::string content);
+std::unique_ptr<Normalizer> replaceNormalizer(Pattern pattern,
+                                              std::string content);
 std::unique_ptr<Normalizer> prependNormalizer(std::string prefix);
 std::unique_ptr<Normalizer> bertNormalizer(BertNormalizerOptions options);
 std::unique_ptr<Normalizer> byteLevelNormalizer();

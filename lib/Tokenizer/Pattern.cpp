@@ -14,8 +14,9 @@ bool CharSet::exact(uint32_t cp) const {
     if (cp >= low && cp <= high)
       return true;
   if (word || notWord) {
-    bool isWordChar = isRegexWord(cp) && !(inClass && (cp == 0xB2 || cp == 0xB3 ||
-                                                       cp == 0xB9 || (cp >= 0xBC && cp <= 0xBE)));
+    bool isWordChar = isRegexWord(cp) &&
+                      !(inClass && (cp == 0xB2 || cp == 0xB3 || cp == 0xB9 ||
+                                    (cp >= 0xBC && cp <= 0xBE)));
     if (isWordChar ? word : notWord)
       return true;
   }
@@ -196,8 +197,8 @@ private:
       ++steps;
     }
     if (i.mode == Instruction::Lazy) {
-      stack.push_back({Saved::Grow, pc, at, i.max == kUnbounded ? ~size_t(0)
-                                                                : i.max - count});
+      stack.push_back({Saved::Grow, pc, at,
+                       i.max == kUnbounded ? ~size_t(0) : i.max - count});
     } else {
       size_t low = at;
       for (; count < i.max && inSet(i.a, at, after); ++count) {
@@ -270,7 +271,8 @@ private:
 
 } // namespace
 
-Result<Pattern> Pattern::compile(std::string_view source, const std::string &where) {
+Result<Pattern> Pattern::compile(std::string_view source,
+                                 const std::string &where) {
   auto program = compilePattern(source, where);
   if (!program)
     return program.takeError();
@@ -296,14 +298,16 @@ Status Pattern::forEach(std::string_view text,
     done = end;
   };
   if (!program) {
-    for (size_t at = 0; !this->text.empty() &&
-                        (at = text.find(this->text, at)) != std::string_view::npos;
+    for (size_t at = 0;
+         !this->text.empty() &&
+         (at = text.find(this->text, at)) != std::string_view::npos;
          at = done)
       found(at, at + this->text.size());
   } else {
     // Short texts may be quadratic; many of them must not add up to much.
     uint64_t n = text.size(), square = n < 1000 ? 4 * n * n : 1000000;
-    uint64_t limit = std::max<uint64_t>(2000 + 400 * n, std::min<uint64_t>(square, 1000000));
+    uint64_t limit =
+        std::max<uint64_t>(2000 + 400 * n, std::min<uint64_t>(square, 1000000));
     Machine machine(*program, text, limit);
     size_t from = 0, lastEnd = ~size_t(0);
     while (from <= text.size()) {
@@ -313,9 +317,9 @@ Status Pattern::forEach(std::string_view text,
              !machine.exhausted())
         at += decodeUtf8(text, at).length;
       if (machine.exhausted())
-        return Error::at("text", "too much work for the pattern " + quote(source, 100),
-                         "at most " + std::to_string(limit) +
-                             " steps", "more");
+        return Error::at("text",
+                         "too much work for the pattern " + quote(source, 100),
+                         "at most " + std::to_string(limit) + " steps", "more");
       if (!matched)
         break;
       // An empty match right behind the last one is none.

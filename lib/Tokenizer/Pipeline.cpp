@@ -11,7 +11,8 @@ namespace fingpt::tokenizer {
 class WordCache {
 public:
   template <typename Encode>
-  void encode(std::string_view word, std::vector<int32_t> &ids, Encode &&compute) {
+  void encode(std::string_view word, std::vector<int32_t> &ids,
+              Encode &&compute) {
     if (word.size() > kMaxBytes)
       return compute();
     Entry key;
@@ -34,7 +35,8 @@ public:
     if (count == 0 || count > key.ids.size())
       return;
     key.count = static_cast<uint8_t>(count);
-    std::copy(ids.begin() + static_cast<ptrdiff_t>(start), ids.end(), key.ids.begin());
+    std::copy(ids.begin() + static_cast<ptrdiff_t>(start), ids.end(),
+              key.ids.begin());
     entry = key;
   }
 
@@ -81,8 +83,9 @@ void Pipeline::preTokenize(Piece piece, size_t step,
     problem = std::move(s);
 }
 
-Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial,
-                            WordCache *cache, std::vector<int32_t> &ids) const {
+Status Pipeline::encodeText(std::string_view text, bool first,
+                            bool parseSpecial, WordCache *cache,
+                            std::vector<int32_t> &ids) const {
   std::string normalized;
   if (!normalizers.empty()) {
     normalized = text;
@@ -100,15 +103,17 @@ Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial
   };
   Status problem;
   const char *begin = text.data();
-  normalizedTokens.split(text, parseSpecial, {}, [&](int32_t id, std::string_view part) {
-    if (id >= 0)
-      ids.push_back(id);
-    else
-      preTokenize({part, first && part.data() == begin}, 0, word, problem);
-  });
+  normalizedTokens.split(
+      text, parseSpecial, {}, [&](int32_t id, std::string_view part) {
+        if (id >= 0)
+          ids.push_back(id);
+        else
+          preTokenize({part, first && part.data() == begin}, 0, word, problem);
+      });
   if (problem && !known)
     return Error::at("text", "character outside the vocabulary",
-                     "known characters, as the model has no unknown token", "another");
+                     "known characters, as the model has no unknown token",
+                     "another");
   return problem;
 }
 
@@ -125,21 +130,22 @@ Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
     cache.emplace();
   Status problem;
   const char *begin = text.data();
-  rawTokens.split(
-      text, options.parseSpecial, options.literal,
-      [&](int32_t id, std::string_view part) {
-        if (!problem)
-          return;
-        if (id >= 0) {
-          ids.push_back(id);
-          return;
-        }
-        auto from = static_cast<size_t>(part.data() - begin), to = from + part.size();
-        bool parse = options.parseSpecial;
-        for (auto [low, high] : options.literal)
-          parse = parse && (high <= from || low >= to);
-        problem = encodeText(part, from == 0, parse, cache ? &*cache : nullptr, ids);
-      });
+  rawTokens.split(text, options.parseSpecial, options.literal,
+                  [&](int32_t id, std::string_view part) {
+                    if (!problem)
+                      return;
+                    if (id >= 0) {
+                      ids.push_back(id);
+                      return;
+                    }
+                    auto from = static_cast<size_t>(part.data() - begin),
+                         to = from + part.size();
+                    bool parse = options.parseSpecial;
+                    for (auto [low, high] : options.literal)
+                      parse = parse && (high <= from || low >= to);
+                    problem = encodeText(part, from == 0, parse,
+                                         cache ? &*cache : nullptr, ids);
+                  });
   if (!problem)
     return problem.takeError();
   if (options.addSpecial)
@@ -150,8 +156,12 @@ Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
 std::string_view Pipeline::textOf(int32_t id) const {
   return extra.has(id) ? extra.text(id) : vocabulary.text(id);
 }
-size_t Pipeline::vocabSize() const { return std::max(vocabulary.size(), extra.size()); }
-std::string Pipeline::tokenText(int32_t id) const { return std::string(textOf(id)); }
+size_t Pipeline::vocabSize() const {
+  return std::max(vocabulary.size(), extra.size());
+}
+std::string Pipeline::tokenText(int32_t id) const {
+  return std::string(textOf(id));
+}
 std::optional<int32_t> Pipeline::tokenId(std::string_view text) const {
   if (auto id = extra.idOf(text))
     return id;
@@ -171,8 +181,8 @@ void finishSpecial(Pipeline &pipeline) {
   };
   stop(special.eos);
   // Files often leave the end of a turn out of their metadata.
-  for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>",
-                           "<|end|>", "<|endoftext|>"})
+  for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>",
+                           "<end_of_turn>", "<|end|>", "<|endoftext|>"})
     stop(pipeline.tokenId(text));
 }
 
@@ -180,7 +190,8 @@ namespace {
 class Session : public DecodeSession {
 public:
   Session(const Pipeline &pipeline, bool skipSpecial)
-      : pipeline(pipeline), chain(pipeline.decoders), skipSpecial(skipSpecial) {}
+      : pipeline(pipeline), chain(pipeline.decoders), skipSpecial(skipSpecial) {
+  }
   std::string push(int32_t id) override {
     if (!(pipeline.vocabulary.has(id) || pipeline.extra.has(id)) ||
         (skipSpecial && pipeline.isSkipped(id)))

@@ -1,7 +1,8 @@
-// A tokenizer as its stages; every source (tokenizer.json, GGUF, .model …) fills
-// in one of these.
+// A tokenizer as its stages; every source (tokenizer.json, GGUF, .model …)
+// fills in one of these.
 //
-//   text ─ added tokens ─ normalizers ─ added tokens (normalized) ─ pre-tokenizers
+//   text ─ added tokens ─ normalizers ─ added tokens (normalized) ─
+//   pre-tokenizers
 //        ─ model ─ ids, between the ids of the post-processor
 #ifndef FINGPT_LIB_TOKENIZER_PIPELINE_H
 #define FINGPT_LIB_TOKENIZER_PIPELINE_H
@@ -49,7 +50,8 @@ public:
 private:
   Status encodeText(std::string_view text, bool first, bool parseSpecial,
                     WordCache *cache, std::vector<int32_t> &ids) const;
-  void preTokenize(Piece piece, size_t step, FunctionRef<void(std::string_view)> word,
+  void preTokenize(Piece piece, size_t step,
+                   FunctionRef<void(std::string_view)> word,
                    Status &problem) const;
 };
 

@@ -69,9 +69,10 @@ public:
       : pattern(std::move(pattern)), behavior(behavior), invert(invert) {}
   Status split(Piece piece, PieceSink sink) const override {
     Joiner joiner(piece, behavior, sink);
-    Status s = pattern.forEach(piece.text, [&](size_t begin, size_t end, bool match) {
-      joiner.add(begin, end, match != invert);
-    });
+    Status s =
+        pattern.forEach(piece.text, [&](size_t begin, size_t end, bool match) {
+          joiner.add(begin, end, match != invert);
+        });
     joiner.finish();
     return s;
   }
@@ -133,7 +134,8 @@ public:
 class ByteLevelPreTokenizer : public PreTokenizer {
 public:
   ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, bool mapBytes)
-      : addPrefixSpace(addPrefixSpace), useRegex(useRegex), mapBytes(mapBytes) {}
+      : addPrefixSpace(addPrefixSpace), useRegex(useRegex), mapBytes(mapBytes) {
+  }
   Status split(Piece piece, PieceSink sink) const override {
     std::string prefixed;
     std::string_view text = piece.text;
@@ -162,7 +164,8 @@ private:
 
 class MetaspacePreTokenizer : public PreTokenizer {
 public:
-  MetaspacePreTokenizer(std::string replacement, PrependScheme scheme, bool split)
+  MetaspacePreTokenizer(std::string replacement, PrependScheme scheme,
+                        bool split)
       : replacement(std::move(replacement)), scheme(scheme), splits(split) {}
   Status split(Piece piece, PieceSink sink) const override {
     std::string text;
@@ -181,7 +184,8 @@ public:
     }
     std::string_view view = text;
     for (size_t at = 0; at < view.size();) {
-      size_t end = view.find(replacement, at + (starts(view, at) ? replacement.size() : 1));
+      size_t end = view.find(replacement,
+                             at + (starts(view, at) ? replacement.size() : 1));
       end = std::min(end, view.size());
       sink({view.substr(at, end - at), piece.first && at == 0});
       at = end;
@@ -200,9 +204,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<PreTokenizer> splitPreTokenizer(Pattern pattern, SplitBehavior behavior,
-                                                bool invert) {
-  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior, invert);
+std::unique_ptr<PreTokenizer>
+splitPreTokenizer(Pattern pattern, SplitBehavior behavior, bool invert) {
+  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior,
+                                             invert);
 }
 std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t),
                                                 SplitBehavior behavior) {
@@ -211,13 +216,16 @@ std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t),
 std::unique_ptr<PreTokenizer> whitespacePreTokenizer() {
   return std::make_unique<WhitespacePreTokenizer>();
 }
-std::unique_ptr<PreTokenizer> byteLevelPreTokenizer(bool addPrefixSpace, bool useRegex,
-                                                    bool mapBytes) {
-  return std::make_unique<ByteLevelPreTokenizer>(addPrefixSpace, useRegex, mapBytes);
+std::unique_ptr<PreTokenizer>
+byteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, bool mapBytes) {
+  return std::make_unique<ByteLevelPreTokenizer>(addPrefixSpace, useRegex,
+                                                 mapBytes);
 }
 std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement,
-                                                    PrependScheme scheme, bool split) {
-  return std::make_unique<MetaspacePreTokenizer>(std::move(replacement), scheme, split);
+                                                    PrependScheme scheme,
+                                                    bool split) {
+  return std::make_unique<MetaspacePreTokenizer>(std::move(replacement), scheme,
+                                                 split);
 }
 
 } // namespace fingpt::tokenizer

@@ -14,7 +14,8 @@ constexpr CategorySet kTekkenLower =
 /// a position and returns the end of its match (the same position if none).
 class Matcher {
 public:
-  Matcher(std::string_view text, const Scanner &scanner) : text(text), s(scanner) {
+  Matcher(std::string_view text, const Scanner &scanner)
+      : text(text), s(scanner) {
     letters = kLetter | (s.marks ? kMark : 0);
     symbols = ~(kSpace | kNumber | letters);
   }
@@ -72,14 +73,19 @@ private:
       return anyCase && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     };
     switch (letter(at + 1)) {
-    case 's': case 't': case 'm': case 'd':
+    case 's':
+    case 't':
+    case 'm':
+    case 'd':
       return at + 2;
-    case 'r': case 'v':
+    case 'r':
+    case 'v':
       return letter(at + 2) == 'e' ? at + 3 : at;
     case 'l':
       return letter(at + 2) == 'l' ? at + 3 : at;
     default:
-      return anyCase && s.longS && text.substr(at + 1, 2) == "\xC5\xBF" ? at + 3 : at;
+      return anyCase && s.longS && text.substr(at + 1, 2) == "\xC5\xBF" ? at + 3
+                                                                        : at;
     }
   }
 
@@ -119,7 +125,8 @@ private:
         return end;
     size_t after;
     CategorySet c = classAt(at, after);
-    if (size_t end = tekken ? tekkenWord(at, after, c) : word(at, after, c); end > at)
+    if (size_t end = tekken ? tekkenWord(at, after, c) : word(at, after, c);
+        end > at)
       return end;
     if (c & kNumber)
       return run(at, kNumber, s.digits);
@@ -208,7 +215,9 @@ private:
     auto digit = [&](size_t i) {
       return i < text.size() && text[i] >= '0' && text[i] <= '9';
     };
-    auto three = [&](size_t i) { return digit(i) && digit(i + 1) && digit(i + 2); };
+    auto three = [&](size_t i) {
+      return digit(i) && digit(i + 1) && digit(i + 2);
+    };
     if (three(at))
       return at + 3;
     while (at < text.size() && !three(at))
@@ -219,7 +228,8 @@ private:
   size_t punctuation(size_t at) const {
     auto inSet = [&](size_t i, size_t &after) {
       return (classAt(i, after) & kPunctuation) ||
-             std::string_view("$+<=>^~|").find(text[i]) != std::string_view::npos;
+             std::string_view("$+<=>^~|").find(text[i]) !=
+                 std::string_view::npos;
     };
     size_t after;
     bool wanted = inSet(at, after);
@@ -267,7 +277,8 @@ const std::vector<NamedPretokenizer> &pretokenizers() {
       {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"},
        {{kLlama3}, true, true}},
       {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {{kLlama3}}},
-      {{"qwen2", "deepseek-r1-qwen", "megrez", "hunyuan", "stablelm2"}, {{kQwen2}}},
+      {{"qwen2", "deepseek-r1-qwen", "megrez", "hunyuan", "stablelm2"},
+       {{kQwen2}}},
       {{"qwen35"}, {{kQwen35}}},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"},
        {{kDigit, kGpt2}}},
@@ -275,7 +286,10 @@ const std::vector<NamedPretokenizer> &pretokenizers() {
       {{"gpt-4o", "llama4"}, {{kGpt4o}}},
       {{"gemma4"}, {{{Scanner::Newlines}}, false, true}},
       {{"default"},
-       {{{Scanner::Punctuation}, kGpt2, {Scanner::Numbers}, {Scanner::AsciiDigits}}}},
+       {{{Scanner::Punctuation},
+         kGpt2,
+         {Scanner::Numbers},
+         {Scanner::AsciiDigits}}}},
   };
   return table;
 }
@@ -292,29 +306,31 @@ const Pretokenizer *findPretokenizer(std::string_view pre) {
 
 std::optional<Scanner> scannerForPattern(std::string_view pattern) {
   // What follows the word alternatives in the Llama 3 family.
-#define FINGPT_TAIL(EXTRA)                                                             \
+#define FINGPT_TAIL(EXTRA)                                                     \
   "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n" EXTRA "]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define FINGPT_CONTRACTION "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define FINGPT_LEAD "[^\\r\\n\\p{L}\\p{N}]?"
 #define FINGPT_U "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define FINGPT_V "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
   static const std::pair<std::string_view, Scanner> known[] = {
-      {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+      {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| "
+       "?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
        kGpt2},
       {FINGPT_CONTRACTION "|" FINGPT_LEAD "\\p{L}+|\\p{N}{1,3}" FINGPT_TAIL(""),
        {Scanner::Llama3, 3, false, false, true}},
       {FINGPT_CONTRACTION "|" FINGPT_LEAD "\\p{L}+|\\p{N}" FINGPT_TAIL(""),
        {Scanner::Llama3, 1, false, false, true}},
-      {FINGPT_CONTRACTION "|" FINGPT_LEAD
-                          "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
-                          "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      {FINGPT_CONTRACTION
+       "|" FINGPT_LEAD
+       "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
        {Scanner::Llama3, 1, true, false, true}},
       {FINGPT_LEAD FINGPT_U "*" FINGPT_V "+|" FINGPT_LEAD FINGPT_U "+" FINGPT_V
                             "*|\\p{N}" FINGPT_TAIL("/"),
        kTekken},
-      {FINGPT_LEAD FINGPT_U "*" FINGPT_V "+" FINGPT_CONTRACTION "?|" FINGPT_LEAD FINGPT_U
-                            "+" FINGPT_V "*" FINGPT_CONTRACTION
-                            "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
+      {FINGPT_LEAD FINGPT_U
+       "*" FINGPT_V "+" FINGPT_CONTRACTION "?|" FINGPT_LEAD FINGPT_U
+       "+" FINGPT_V "*" FINGPT_CONTRACTION "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
        {Scanner::Tekken, 3, false, true, true}},
       {"\\p{N}", kDigit},
       {"\\p{N}{1,3}", {Scanner::Numbers, 3}},

@@ -2,9 +2,10 @@
 //
 //   "Hello world" ─normalizer→ "▁Hello▁world" ─→ [▁Hello][▁world]
 //
-// Its BPE joins the neighbours whose joined piece scores highest, leftmost among
-// equals; its unigram model takes the cutting whose scores sum highest. What the
-// vocabulary lacks becomes <0xXX> bytes or the unknown token, one for a run.
+// Its BPE joins the neighbours whose joined piece scores highest, leftmost
+// among equals; its unigram model takes the cutting whose scores sum highest.
+// What the vocabulary lacks becomes <0xXX> bytes or the unknown token, one for
+// a run.
 #ifndef FINGPT_LIB_TOKENIZER_SENTENCEPIECE_H
 #define FINGPT_LIB_TOKENIZER_SENTENCEPIECE_H
 
@@ -20,7 +21,12 @@ namespace fingpt::tokenizer {
 
 /// Piece types of the .model format and of GGUF's token_type.
 enum class PieceType : uint8_t {
-  Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6
+  Normal = 1,
+  Unknown = 2,
+  Control = 3,
+  UserDefined = 4,
+  Unused = 5,
+  Byte = 6
 };
 
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81"; // ▁ U+2581
@@ -69,8 +75,8 @@ struct UnigramOptions {
 
 class Unigram : public Model {
 public:
-  Unigram(const Vocabulary &vocabulary, ScoredPieces pieces, UnigramOptions options,
-          std::vector<double> exactScores = {});
+  Unigram(const Vocabulary &vocabulary, ScoredPieces pieces,
+          UnigramOptions options, std::vector<double> exactScores = {});
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
@@ -86,16 +92,17 @@ private:
   PrefixIndex index;
 };
 
-/// SentencePiece's compiled rewriting rules: a double-array trie of sources, and
-/// their replacements (formats of `precompiled_charsmap`).
+/// SentencePiece's compiled rewriting rules: a double-array trie of sources,
+/// and their replacements (formats of `precompiled_charsmap`).
 class CharsMap {
 public:
   /// An empty blob maps nothing. Errors begin with `where`.
-  static Result<CharsMap> parse(std::string_view blob, const std::string &where);
+  static Result<CharsMap> parse(std::string_view blob,
+                                const std::string &where);
   bool empty() const { return units.empty(); }
   /// The replacement of the longest (or shortest) source at `at`.
-  bool find(std::string_view text, size_t at, bool longest, std::string_view &replacement,
-            size_t &length) const;
+  bool find(std::string_view text, size_t at, bool longest,
+            std::string_view &replacement, size_t &length) const;
 
 private:
   std::vector<uint32_t> units;

@@ -3,9 +3,9 @@
 // ModelProto: 1 pieces* {1 piece, 2 score, 3 type}, 2 trainer_spec,
 // 3 normalizer_spec. Everything else is skipped.
 
-#include "SentencePiece.h"
 #include "BPE.h"
 #include "Pipeline.h"
+#include "SentencePiece.h"
 
 #include <cmath>
 #include <cstdio>
@@ -23,15 +23,16 @@ std::string hexOffset(size_t offset) {
   return buffer;
 }
 
-/// Walks the fields of one protobuf message. The first fault stays in `problem`.
+/// Walks the fields of one protobuf message. The first fault stays in
+/// `problem`.
 class Message {
 public:
   Message(std::string_view bytes, size_t offset, const std::string &file)
       : bytes(bytes), offset(offset), file(file) {}
 
   unsigned field = 0, wire = 0;
-  uint64_t number = 0;        ///< of a varint, fixed32 or fixed64
-  std::string_view payload;   ///< of a length-delimited field
+  uint64_t number = 0;      ///< of a varint, fixed32 or fixed64
+  std::string_view payload; ///< of a length-delimited field
   size_t payloadOffset = 0;
   Status problem;
 
@@ -72,8 +73,8 @@ public:
   bool fail(const std::string &what, const std::string &expected,
             const std::string &got) {
     if (problem)
-      problem = Error::at(escaped(file, 1000) + ":" + hexOffset(offset + start), what,
-                          expected, got);
+      problem = Error::at(escaped(file, 1000) + ":" + hexOffset(offset + start),
+                          what, expected, got);
     return false;
   }
 
@@ -134,8 +135,8 @@ public:
     if (!message.problem)
       return message.problem;
     auto missing = [&](const char *what) {
-      return Error::at(escaped(name, 1000) + ":" + hexOffset(bytes.size()), "missing",
-                       what, "the end");
+      return Error::at(escaped(name, 1000) + ":" + hexOffset(bytes.size()),
+                       "missing", what, "the end");
     };
     if (pieces.scores.empty())
       return missing("pieces");
@@ -146,8 +147,8 @@ public:
     if (pieces.unknown < 0)
       return missing("a piece of type UNKNOWN");
     if (modelType != 1 && modelType != 2)
-      return Error::at(escaped(name, 1000), "model type", "1 (unigram) or 2 (BPE)",
-                       std::to_string(modelType));
+      return Error::at(escaped(name, 1000), "model type",
+                       "1 (unigram) or 2 (BPE)", std::to_string(modelType));
     return Status::ok();
   }
 
@@ -181,7 +182,8 @@ private:
       return m.fail("score", "a finite number", "another");
     size_t id = pieces.scores.size();
     if (id > static_cast<size_t>(kMaxTokenId))
-      return m.fail("pieces", "at most " + std::to_string(kMaxTokenId + 1), "more");
+      return m.fail("pieces", "at most " + std::to_string(kMaxTokenId + 1),
+                    "more");
     auto kind = static_cast<PieceType>(type);
     if (kind == PieceType::Byte && byteOfToken(text) < 0)
       return m.fail("byte piece", "<0x00> to <0xFF>", quote(text));
@@ -192,10 +194,12 @@ private:
                     std::to_string(text.size()));
     if (kind == PieceType::Unknown) {
       if (pieces.unknown >= 0)
-        return m.fail("pieces of type UNKNOWN", "one", "a second, " + quote(text));
+        return m.fail("pieces of type UNKNOWN", "one",
+                      "a second, " + quote(text));
       pieces.unknown = static_cast<int32_t>(id);
     }
-    if (pipeline->vocabulary.add(text, static_cast<int32_t>(id)) != Vocabulary::Added::Ok)
+    if (pipeline->vocabulary.add(text, static_cast<int32_t>(id)) !=
+        Vocabulary::Added::Ok)
       return m.fail("duplicate piece", "distinct texts", quote(text));
     pieces.scores.push_back(score);
     pieces.types.push_back(kind);
@@ -225,8 +229,8 @@ private:
     sawNormalizer = true;
     while (m.next()) {
       if (m.field == 2 && m.expect(2)) {
-        auto parsed = CharsMap::parse(m.payload, escaped(name, 1000) + ":" +
-                                                     hexOffset(m.payloadOffset));
+        auto parsed = CharsMap::parse(
+            m.payload, escaped(name, 1000) + ":" + hexOffset(m.payloadOffset));
         if (!parsed) {
           m.problem = parsed.takeError();
           return false;
@@ -250,21 +254,22 @@ private:
 
 } // namespace
 
-void tokenizer::buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram,
-                                   CharsMap map,
+void tokenizer::buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces,
+                                   bool unigram, CharsMap map,
                                    SentencePieceNormalizerOptions options) {
   std::vector<std::string> userDefined;
   for (size_t i = 0; i < pieces.types.size(); ++i)
     if (pieces.types[i] == PieceType::UserDefined)
-      userDefined.emplace_back(pipeline.vocabulary.text(static_cast<int32_t>(i)));
+      userDefined.emplace_back(
+          pipeline.vocabulary.text(static_cast<int32_t>(i)));
   pipeline.normalizers.push_back(
       sentencePieceNormalizer(std::move(map), options, std::move(userDefined)));
   if (unigram)
-    pipeline.model = std::make_unique<Unigram>(pipeline.vocabulary, std::move(pieces),
-                                               UnigramOptions());
+    pipeline.model = std::make_unique<Unigram>(
+        pipeline.vocabulary, std::move(pieces), UnigramOptions());
   else
-    pipeline.model =
-        std::make_unique<SentencePieceBPE>(pipeline.vocabulary, std::move(pieces));
+    pipeline.model = std::make_unique<SentencePieceBPE>(pipeline.vocabulary,
+                                                        std::move(pieces));
   if (options.addDummyPrefix || options.removeExtraSpaces)
     pipeline.decoders.push_back([all = options.removeExtraSpaces] {
       return leadingSpaceDecoder(std::string(kSpaceSymbol), all);
@@ -285,7 +290,8 @@ Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
   special.unk = reader.pieces.unknown;
   auto control = [&](const std::string &text) -> std::optional<int32_t> {
     auto id = pipeline.vocabulary.idOf(text);
-    return id && reader.pieces.types[static_cast<size_t>(*id)] == PieceType::Control
+    return id && reader.pieces.types[static_cast<size_t>(*id)] ==
+                       PieceType::Control
                ? id
                : std::nullopt;
   };
@@ -311,19 +317,20 @@ Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
     if (Status s = pipeline.addToken(token); !s)
       return s.takeError();
   }
-  buildSentencePiece(pipeline, std::move(reader.pieces), unigram, std::move(reader.map),
-                     reader.options);
+  buildSentencePiece(pipeline, std::move(reader.pieces), unigram,
+                     std::move(reader.map), reader.options);
   return std::unique_ptr<Tokenizer>(std::move(reader.pipeline));
 }
 
-/// i32 longest; then per token f32 score, i32 length, bytes. Ids 0 unknown, 1 BOS,
-/// 2 EOS, then the 256 bytes. Pieces have plain spaces for ▁.
-Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes,
-                                                          const std::string &name) {
+/// i32 longest; then per token f32 score, i32 length, bytes. Ids 0 unknown, 1
+/// BOS, 2 EOS, then the 256 bytes. Pieces have plain spaces for ▁.
+Result<std::unique_ptr<Tokenizer>>
+Tokenizer::fromLlama2C(std::string_view bytes, const std::string &name) {
   size_t at = 4;
   auto fail = [&](const std::string &what, const std::string &expected,
                   const std::string &got) {
-    return Error::at(escaped(name, 1000) + ":" + hexOffset(at), what, expected, got);
+    return Error::at(escaped(name, 1000) + ":" + hexOffset(at), what, expected,
+                     got);
   };
   if (bytes.size() < 4) {
     at = 0;
@@ -342,20 +349,22 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes
     if (!std::isfinite(score))
       return fail("score", "a finite number", std::to_string(score));
     if (length < 1 || static_cast<size_t>(length) > bytes.size() - at - 8)
-      return fail("token length", "1 to " + std::to_string(bytes.size() - at - 8),
+      return fail("token length",
+                  "1 to " + std::to_string(bytes.size() - at - 8),
                   std::to_string(length));
     std::string_view text = bytes.substr(at + 8, static_cast<size_t>(length));
     size_t id = pieces.scores.size();
     if (id > static_cast<size_t>(kMaxTokenId))
-      return fail("tokens", "at most " + std::to_string(kMaxTokenId + 1), "more");
+      return fail("tokens", "at most " + std::to_string(kMaxTokenId + 1),
+                  "more");
     if (id >= 3 && id < 259 && byteOfToken(text) != static_cast<int>(id - 3))
-      return fail("byte token " + std::to_string(id), "<0x00> to <0xFF> in order",
-                  quote(text));
+      return fail("byte token " + std::to_string(id),
+                  "<0x00> to <0xFF> in order", quote(text));
     // Writing a space for ▁ can make two pieces alike; the first is found.
     pipeline->vocabulary.addAllowingTwins(text, static_cast<int32_t>(id));
     pieces.scores.push_back(score);
-    pieces.types.push_back(id == 0  ? PieceType::Unknown
-                           : id < 3 ? PieceType::Control
+    pieces.types.push_back(id == 0    ? PieceType::Unknown
+                           : id < 3   ? PieceType::Control
                            : id < 259 ? PieceType::Byte
                                       : PieceType::Normal);
     at += 8 + static_cast<size_t>(length);
@@ -376,10 +385,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes
   options.removeExtraSpaces = options.escapeSpaces = false;
   options.keepInvalid = true;
   pipeline->normalizers.push_back(sentencePieceNormalizer({}, options, {}));
-  pipeline->model =
-      std::make_unique<SentencePieceBPE>(pipeline->vocabulary, std::move(pieces));
-  pipeline->decoders = {[] { return leadingSpaceDecoder(" ", false); }, rawByteDecoder,
-                        utf8Decoder};
+  pipeline->model = std::make_unique<SentencePieceBPE>(pipeline->vocabulary,
+                                                       std::move(pieces));
+  pipeline->decoders = {[] { return leadingSpaceDecoder(" ", false); },
+                        rawByteDecoder, utf8Decoder};
   return std::unique_ptr<Tokenizer>(std::move(pipeline));
 }
 

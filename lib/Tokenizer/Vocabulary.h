@@ -53,9 +53,10 @@ public:
   }
   /// Empty if there is no such id.
   std::string_view text(int32_t id) const {
-    return has(id) ? std::string_view(texts[static_cast<size_t>(
-                         slots[static_cast<size_t>(id)])])
-                   : std::string_view();
+    return has(id)
+               ? std::string_view(
+                     texts[static_cast<size_t>(slots[static_cast<size_t>(id)])])
+               : std::string_view();
   }
   /// One more than the largest id.
   size_t size() const { return slots.size(); }

@@ -21,9 +21,11 @@ WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown,
   continuing.build();
 }
 
-bool WordPiece::encode(std::string_view piece, std::vector<int32_t> &ids) const {
+bool WordPiece::encode(std::string_view piece,
+                       std::vector<int32_t> &ids) const {
   size_t start = ids.size(), characters = 0;
-  for (size_t at = 0; at < piece.size() && characters <= maxCharacters; ++characters)
+  for (size_t at = 0; at < piece.size() && characters <= maxCharacters;
+       ++characters)
     at += decodeUtf8(piece, at).length;
   bool whole = characters <= maxCharacters;
   for (size_t at = 0; at < piece.size() && whole;) {
@@ -41,11 +43,15 @@ bool WordPiece::encode(std::string_view piece, std::vector<int32_t> &ids) const 
   return unknown >= 0;
 }
 
-Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where) {
+Status completeBert(Pipeline &pipeline, bool lowercase,
+                    const std::string &where) {
   SpecialTokens &special = pipeline.specialForUpdate();
   const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-      {"[UNK]", &special.unk}, {"[CLS]", &special.cls}, {"[SEP]", &special.sep},
-      {"[PAD]", &special.pad}, {"[MASK]", &special.mask}};
+      {"[UNK]", &special.unk},
+      {"[CLS]", &special.cls},
+      {"[SEP]", &special.sep},
+      {"[PAD]", &special.pad},
+      {"[MASK]", &special.mask}};
   for (auto [text, id] : roles) {
     if (!*id)
       *id = pipeline.vocabulary.idOf(text);
@@ -59,11 +65,13 @@ Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where
       return s;
   }
   if (!special.unk || !special.cls || !special.sep)
-    return Error::at(where, "special tokens", "[UNK], [CLS] and [SEP]", "not all of them");
+    return Error::at(where, "special tokens", "[UNK], [CLS] and [SEP]",
+                     "not all of them");
   BertNormalizerOptions options;
   options.lowercase = lowercase;
   pipeline.normalizers.push_back(bertNormalizer(options));
-  pipeline.preTokenizers.push_back(classPreTokenizer(isSpace, SplitBehavior::Removed));
+  pipeline.preTokenizers.push_back(
+      classPreTokenizer(isSpace, SplitBehavior::Removed));
   pipeline.preTokenizers.push_back(
       classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
   pipeline.model =

@@ -1,8 +1,8 @@
 // Text to token ids and back, bit-exact with the reference implementations.
 //
-//   auto tok = Tokenizer::load("model-dir");      // or a .gguf, tokenizer.json, .model file
-//   std::vector<int32_t> ids = *tok->encode("Hello  world");
-//   std::string text = tok->decode(ids);
+//   auto tok = Tokenizer::load("model-dir");      // or a .gguf,
+//   tokenizer.json, .model file std::vector<int32_t> ids = *tok->encode("Hello
+//   world"); std::string text = tok->decode(ids);
 //
 // Three families: byte-level BPE, SentencePiece (BPE and unigram, with byte
 // fallback) and WordPiece; built from tokenizer.json, GGUF metadata, a
@@ -31,19 +31,20 @@ struct EncodeOptions {
   /// Recognise special tokens written out in the text ("<|im_end|>"). Off for
   /// text of strangers inside a chat template.
   bool parseSpecial = true;
-  /// With parseSpecial: byte ranges [begin, end) of the text, in order, in which
-  /// special tokens are not recognised all the same.
+  /// With parseSpecial: byte ranges [begin, end) of the text, in order, in
+  /// which special tokens are not recognised all the same.
   std::vector<std::pair<size_t, size_t>> literal = {};
 };
 
 struct SpecialTokens {
   std::optional<int32_t> bos, eos, unk, pad, sep, cls, mask;
   bool addBos = false, addEos = false;
-  std::vector<int32_t> stop; ///< every token that ends generation (EOS, end of turn)
+  std::vector<int32_t>
+      stop; ///< every token that ends generation (EOS, end of turn)
 };
 
-/// A decoding under way: text comes out as soon as no later id can change it, so
-/// no character is ever split.
+/// A decoding under way: text comes out as soon as no later id can change it,
+/// so no character is ever split.
 class DecodeSession {
 public:
   virtual ~DecodeSession();
@@ -71,14 +72,16 @@ public:
   static Result<std::unique_ptr<Tokenizer>>
   fromSentencePiece(std::string_view bytes, const std::string &name);
   /// From the bytes of llama2.c's tokenizer.bin.
-  static Result<std::unique_ptr<Tokenizer>> fromLlama2C(std::string_view bytes,
-                                                        const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>>
+  fromLlama2C(std::string_view bytes, const std::string &name);
 
-  virtual Result<std::vector<int32_t>> encode(std::string_view text,
-                                              EncodeOptions options = {}) const = 0;
+  virtual Result<std::vector<int32_t>>
+  encode(std::string_view text, EncodeOptions options = {}) const = 0;
   /// Text of `ids`; special tokens are left out if `skipSpecial`.
-  std::string decode(const std::vector<int32_t> &ids, bool skipSpecial = true) const;
-  virtual std::unique_ptr<DecodeSession> startDecoding(bool skipSpecial = true) const = 0;
+  std::string decode(const std::vector<int32_t> &ids,
+                     bool skipSpecial = true) const;
+  virtual std::unique_ptr<DecodeSession>
+  startDecoding(bool skipSpecial = true) const = 0;
   /// One more than the largest id.
   virtual size_t vocabSize() const = 0;
   /// The token's spelling in the vocabulary file; empty if out of range.
@@ -119,9 +122,9 @@ Result<std::string> renderChat(const Tokenizer &tokenizer,
                                bool addGenerationPrompt = true);
 /// Ids of the rendered messages; special tokens that a message spells out are
 /// plain text.
-Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer,
-                                        const std::vector<ChatMessage> &messages,
-                                        bool addGenerationPrompt = true);
+Result<std::vector<int32_t>>
+encodeChat(const Tokenizer &tokenizer, const std::vector<ChatMessage> &messages,
+           bool addGenerationPrompt = true);
 
 } // namespace fingpt
 

@@ -48,12 +48,14 @@ inline Ids encode(const Tokenizer &tokenizer, std::string_view text,
 inline double secondsOf(const std::function<void()> &work) {
   auto start = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 //===-- GGUF --------------------------------------------------------------===//
 
-inline std::string gArray(uint32_t type, size_t count, const std::string &items) {
+inline std::string gArray(uint32_t type, size_t count,
+                          const std::string &items) {
   return u32(type) + u64(count) + items;
 }
 /// Metadata pairs of a vocabulary, added one by one.
@@ -68,7 +70,9 @@ struct Vocab {
   Vocab &text(const std::string &key, std::string_view value) {
     return add(key, 8, gstr(value));
   }
-  Vocab &number(const std::string &key, uint64_t value) { return add(key, 4, u32(value)); }
+  Vocab &number(const std::string &key, uint64_t value) {
+    return add(key, 4, u32(value));
+  }
   Vocab &flag(const std::string &key, bool value) {
     return add(key, 7, std::string(1, value ? '\1' : '\0'));
   }
