@@ -403,8 +403,18 @@ Values AttentionOp::decompose(OpBuilder &builder) {
   // Loop axes: b, t, n, g, e; then the summed s.
   SmallVector<OpFoldResult> outSizes{batch, tokens, l.size(kvHeads), l.size(group),
                                      l.size(valueDim)};
+  // What is invisible has no place in the sum, whatever stands there (0·NaN is NaN): a
+  // cache is not written beyond the positions that are visible.
+  bool hides = getLengths() || getCausal() || getWindow();
   Value y = l.reduce(outSizes, l.real(0), 6, {p, v}, {{0, 2, 3, 1, 5}, {0, 5, 2, 4}},
-                     [&](ValueRange a) { return l.add(a[2], l.mul(a[0], l.widen(a[1]))); });
+                     [&](ValueRange a) -> Value {
+    Value term = l.mul(a[0], l.widen(a[1]));
+    if (hides) {
+      Value none = arith::CmpFOp::create(b, l.loc, arith::CmpFPredicate::OEQ, a[0], l.real(0));
+      term = arith::SelectOp::create(b, l.loc, none, l.real(0), term);
+    }
+    return l.add(a[2], term);
+  });
   if (l.storage != l.accumulation)
     y = l.map(outSizes, l.storage, y, {{0, 1, 2, 3, 4}},
               [&](ValueRange a) { return l.convert(a[0], l.storage); });

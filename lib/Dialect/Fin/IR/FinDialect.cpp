@@ -11,6 +11,8 @@
 #include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace fingpt::fin;
 
@@ -96,8 +98,10 @@ LogicalResult RopeScalingAttr::verify(function_ref<InFlightDiagnostic()> emitErr
                            << "' as array<f64: ...>";
     }
     auto original = params.getAs<IntegerAttr>("original_context");
-    if (context && (!original || original.getInt() < 1))
-      return emitError() << "rope_scaling \"" << kind << "\" needs a positive 'original_context'";
+    if (context && (!original || !original.getType().isInteger(64) || original.getInt() < 1 ||
+                    original.getInt() > std::numeric_limits<int32_t>::max()))
+      return emitError() << "rope_scaling \"" << kind
+                         << "\" needs a positive i64 'original_context' below 2^31";
     return success();
   };
   if (kind == "linear")

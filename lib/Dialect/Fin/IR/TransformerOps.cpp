@@ -1,17 +1,11 @@
-#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "ShapeUtils.h"
 
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
 using namespace fingpt::fin;
 
-static RankedTensorType tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
 static int64_t lastDim(Value v) { return tensorType(v).getShape().back(); }
-
-/// True if two extents can be equal: one is dynamic or both are the same.
-static bool compatible(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
-}
 
 //===----------------------------------------------------------------------===//
 // linear, embedding
@@ -19,17 +13,22 @@ static bool compatible(int64_t a, int64_t b) {
 
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType input = tensorType(adaptor.getInput());
-  if (input.getRank() == 0)
+  auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
+  if (!input || input.getRank() == 0)
     return emitOptionalError(loc, "'fin.linear' op needs an input of rank at least 1");
+  RankedTensorType weight = tensorOfRank(loc, getOperationName(), adaptor.getWeight(), 2);
+  if (!weight)
+    return failure();
   SmallVector<int64_t> shape(input.getShape());
-  shape.back() = tensorType(adaptor.getWeight()).getShape()[0];
+  shape.back() = weight.getShape()[0];
   types.push_back(RankedTensorType::get(shape, input.getElementType()));
   return success();
 }
 
 LogicalResult LinearOp::verify() {
   RankedTensorType input = tensorType(getInput()), weight = tensorType(getWeight());
+  if (input.getRank() == 0)
+    return emitOpError("needs an input of rank at least 1");
   if (!compatible(input.getShape().back(), weight.getShape()[1]))
     return emitOpError() << "input width " << input.getShape().back()
                          << " is not the weight's number of inputs " << weight.getShape()[1];
@@ -48,10 +47,15 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
-LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  SmallVector<int64_t> shape(tensorType(adaptor.getIds()).getShape());
-  RankedTensorType table = tensorType(adaptor.getTable());
+  auto ids = dyn_cast<RankedTensorType>(adaptor.getIds().getType());
+  if (!ids)
+    return emitOptionalError(loc, "'fin.embedding' op needs ids in a ranked tensor");
+  RankedTensorType table = tensorOfRank(loc, getOperationName(), adaptor.getTable(), 2);
+  if (!table)
+    return failure();
+  SmallVector<int64_t> shape(ids.getShape());
   shape.push_back(table.getShape()[1]);
   types.push_back(RankedTensorType::get(shape, table.getElementType()));
   return success();
@@ -100,7 +104,9 @@ LogicalResult RopeOp::verify() {
   if (!(getBase().convertToDouble() > 0))
     return emitOpError("base must be positive");
   int64_t width = lastDim(getInput()), head = getHeadDim(), rotary = getRotaryWidth();
-  if (ShapedType::isDynamic(width) || head < 1 || width % head != 0)
+  if (ShapedType::isDynamic(width))
+    return emitOpError("needs a last axis of static size");
+  if (head < 1 || width % head != 0)
     return emitOpError() << "head_dim " << head << " does not divide the last axis " << width;
   if (rotary < 2 || rotary % 2 != 0 || rotary > head)
     return emitOpError() << "rotary_dim must be even and in [2, " << head << "], got " << rotary;
@@ -131,10 +137,13 @@ LogicalResult AttentionOp::verify() {
   RankedTensorType q = tensorType(getQuery()), k = tensorType(getKey()), v = tensorType(getValue());
   for (auto [what, type, count] : {std::tuple<StringRef, RankedTensorType, int64_t>{"query", q, heads},
                                    {"key", k, kvHeads},
-                                   {"value", v, kvHeads}})
-    if (ShapedType::isDynamic(type.getShape()[2]) || type.getShape()[2] % count != 0)
+                                   {"value", v, kvHeads}}) {
+    if (ShapedType::isDynamic(type.getShape()[2]))
+      return emitOpError() << "needs a " << what << " of static width, got " << type;
+    if (type.getShape()[2] % count != 0)
       return emitOpError() << what << " width " << type.getShape()[2] << " is no multiple of "
                            << count << " heads";
+  }
   if (q.getShape()[2] / heads != k.getShape()[2] / kvHeads)
     return emitOpError() << "head sizes of query (" << q.getShape()[2] / heads << ") and key ("
                          << k.getShape()[2] / kvHeads << ") differ";
@@ -150,6 +159,13 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "result must be " << expected << ", got " << getType();
   if ((getCausal() || getWindow()) && !getPositions())
     return emitOpError("causal or windowed attention needs positions");
+  if (getPositions()) {
+    ArrayRef<int64_t> p = tensorType(getPositions()).getShape();
+    if (!compatible(p[0], q.getShape()[0]) || !compatible(p[1], q.getShape()[1]))
+      return emitOpError() << "positions " << getPositions().getType() << " do not fit query " << q;
+  }
+  if (getLengths() && !compatible(tensorType(getLengths()).getShape()[0], q.getShape()[0]))
+    return emitOpError() << "lengths " << getLengths().getType() << " do not fit query " << q;
   if (getWindow() && int64_t(*getWindow()) < 1)
     return emitOpError() << "window must be at least 1, got " << int64_t(*getWindow());
   if (getSoftCap() && !(getSoftCap()->convertToDouble() > 0))

@@ -1,4 +1,4 @@
-#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "ShapeUtils.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/PatternMatch.h"
@@ -7,8 +7,6 @@
 
 using namespace mlir;
 using namespace fingpt::fin;
-
-static RankedTensorType tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
 
 /// Checks that `v` is [out, ⌈in / groupSize⌉] for a weight [out, in].
 static LogicalResult verifyGroups(Operation *op, StringRef what, Value v, ArrayRef<int64_t> weight,
@@ -116,9 +114,12 @@ LogicalResult LookupOp::verify() {
 // low_rank, sparse
 //===----------------------------------------------------------------------===//
 
-LogicalResult LowRankOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
-  RankedTensorType b = tensorType(adaptor.getB()), a = tensorType(adaptor.getA());
+LogicalResult LowRankOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType b = tensorOfRank(loc, getOperationName(), adaptor.getB(), 2);
+  RankedTensorType a = tensorOfRank(loc, getOperationName(), adaptor.getA(), 2);
+  if (!b || !a)
+    return failure();
   types.push_back(RankedTensorType::get({b.getShape()[0], a.getShape()[1]}, b.getElementType()));
   return success();
 }
@@ -149,12 +150,6 @@ LogicalResult SparseOp::verify() {
 //===----------------------------------------------------------------------===//
 // sum, scale, permute, concat
 //===----------------------------------------------------------------------===//
-
-LogicalResult SumOp::verify() {
-  if (getTerms().empty())
-    return emitOpError("needs at least one term");
-  return success();
-}
 
 OpFoldResult SumOp::fold(FoldAdaptor) {
   return getTerms().size() == 1 ? OpFoldResult(getTerms().front()) : OpFoldResult();
@@ -200,9 +195,11 @@ LogicalResult PermuteOp::verify() {
   return verifyAxisVector(*this, "indices", getWeight(), getIndices(), getAxis());
 }
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType weight = tensorType(adaptor.getWeight());
+  RankedTensorType weight = tensorOfRank(loc, getOperationName(), adaptor.getWeight(), 2);
+  if (!weight)
+    return failure();
   types.push_back(RankedTensorType::get({weight.getShape()[1], weight.getShape()[0]},
                                         weight.getElementType()));
   return success();
@@ -217,14 +214,16 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   if (adaptor.getParts().empty())
     return emitOptionalError(loc, "'fin.concat' op needs at least one part");
-  RankedTensorType first = tensorType(adaptor.getParts().front());
   unsigned axis = adaptor.getAxis() == Axis::Rows ? 0 : 1;
   int64_t total = 0;
   for (Value part : adaptor.getParts()) {
+    if (!tensorOfRank(loc, getOperationName(), part, 2))
+      return failure();
     int64_t size = tensorType(part).getShape()[axis];
     total = ShapedType::isDynamic(size) || ShapedType::isDynamic(total) ? ShapedType::kDynamic
                                                                         : total + size;
   }
+  RankedTensorType first = tensorType(adaptor.getParts().front());
   SmallVector<int64_t> shape(first.getShape());
   shape[axis] = total;
   types.push_back(RankedTensorType::get(shape, first.getElementType()));
@@ -232,6 +231,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
 }
 
 LogicalResult ConcatOp::verify() {
+  if (getParts().empty())
+    return emitOpError("needs at least one part");
   unsigned other = getAxis() == Axis::Rows ? 1 : 0;
   RankedTensorType first = tensorType(getParts().front());
   for (Value part : getParts()) {

@@ -33,9 +33,11 @@ static FailureOr<CacheShape> analyse(func::FuncOp forward) {
   if (shape.layers.empty())
     return forward.emitError("'fin-add-kv-cache': @forward has no fin.attention");
   for (AttentionOp op : shape.layers) {
-    if (!op.getCausal() || !op.getPositions().getDefiningOp<PositionsOp>())
+    // Key j of the cache has position j: an offset would show keys of the future.
+    auto positions = op.getCausal() ? op.getPositions().getDefiningOp<PositionsOp>() : PositionsOp();
+    if (!positions || positions.getOffset() != 0)
       return op.emitOpError("cannot be cached: it must be causal, at positions from "
-                            "fin.positions of the tokens");
+                            "fin.positions of the tokens, without offset");
     if (op.getLengths() || op.getMask())
       return op.emitOpError("cannot be cached: it has lengths or a mask");
     auto key = cast<RankedTensorType>(op.getKey().getType());
@@ -162,8 +164,12 @@ void AddKVCache::runOnOperation() {
   auto tokens = forward.getNumArguments() == 1
                     ? dyn_cast<RankedTensorType>(forward.getArgument(0).getType())
                     : RankedTensorType();
-  if (!tokens || tokens.getRank() != 2 || forward.getNumResults() != 1) {
-    forward.emitError("'fin-add-kv-cache': @forward must be (tokens) -> logits");
+  auto logits = forward.getNumResults() == 1
+                    ? dyn_cast<RankedTensorType>(forward.getResultTypes()[0])
+                    : RankedTensorType();
+  if (!tokens || tokens.getRank() != 2 || !logits || logits.getRank() != 3) {
+    forward.emitError("'fin-add-kv-cache': @forward must be (tokens) -> logits "
+                      "[batch, tokens, width]");
     return signalPassFailure();
   }
   FailureOr<CacheShape> cache = analyse(forward);

@@ -169,8 +169,13 @@ static SmallVector<Attribute> bindFunction(func::FuncOp function, ModuleOp modul
 /// that ends in it.
 static bool isUpdateOfArgument(Value v, ModuleOp module) {
   while (true) {
-    if (auto argument = dyn_cast<BlockArgument>(v))
-      return isa<func::FuncOp>(argument.getOwner()->getParentOp());
+    if (auto argument = dyn_cast<BlockArgument>(v)) {
+      auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      auto donated = function ? function.getArgAttrOfType<BoolAttr>(argument.getArgNumber(),
+                                                                    "bufferization.writable")
+                              : BoolAttr();
+      return donated && donated.getValue();
+    }
     Operation *op = v.getDefiningOp();
     if (auto append = dyn_cast<CacheAppendOp>(op)) {
       v = append.getCache();

@@ -172,6 +172,9 @@ void HoistWeights::runOnOperation() {
       }
     });
 
+    // Replaced together, at the end: every expression is one of parameters as they are
+    // stored, not of values prepared before it.
+    SmallVector<std::pair<Value, std::string>> replacements;
     for (Value root : roots) {
       Expression e;
       e.root = root;
@@ -207,9 +210,12 @@ void HoistWeights::runOnOperation() {
       } else {
         body.erase();
       }
+      replacements.emplace_back(root, entry->second);
+    }
+    for (auto &[root, key] : replacements) {
       OpBuilder b(root.getDefiningOp());
       b.setInsertionPointAfter(root.getDefiningOp());
-      Value prepared = ParamOp::create(b, root.getLoc(), root.getType(), entry->second);
+      Value prepared = ParamOp::create(b, root.getLoc(), root.getType(), key);
       root.replaceAllUsesWith(prepared);
     }
     // What only served hoisted values is dead.

@@ -31,8 +31,9 @@ struct UseLinear final : OpRewritePattern<LinearOp> {
   LogicalResult matchAndRewrite(LinearOp op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getType());
     auto weight = cast<RankedTensorType>(op.getWeight().getType());
-    if (!type.getElementType().isF32() || !weight.hasStaticShape())
-      return rewriter.notifyMatchFailure(op, "the kernel takes f32 and static weights");
+    if (!type.getElementType().isF32() || !weight.hasStaticShape() ||
+        cast<RankedTensorType>(op.getInput().getType()).getShape().back() != weight.getShape()[1])
+      return rewriter.notifyMatchFailure(op, "the kernel takes f32 and static widths");
     Value out = destination(rewriter, op.getLoc(), op.getInput(), type);
     rewriter.replaceOpWithNewOp<fingpt::fin_kernel::LinearOp>(
         op, TypeRange(type), op.getInput(), op.getWeight(), op.getBias(), out);
@@ -44,7 +45,8 @@ struct UseAttention final : OpRewritePattern<AttentionOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getType());
-    if (!type.getElementType().isF32())
+    auto isF32 = [](Value v) { return !v || getElementTypeOrSelf(v).isF32(); };
+    if (!type.getElementType().isF32() || !isF32(op.getMask()) || !isF32(op.getSinks()))
       return rewriter.notifyMatchFailure(op, "the kernel takes f32");
     Value out = destination(rewriter, op.getLoc(), op.getQuery(), type);
     rewriter.replaceOpWithNewOp<fingpt::fin_kernel::AttentionOp>(

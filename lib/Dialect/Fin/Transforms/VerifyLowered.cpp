@@ -2,6 +2,7 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
@@ -21,8 +22,8 @@ struct VerifyLowered final : fingpt::fin::impl::FinVerifyLoweredBase<VerifyLower
 } // namespace
 
 static LogicalResult verifyOp(Operation *op) {
-  if (isa<FinDialect>(op->getDialect()))
-    return op->emitOpError("has no lowering: it was left by decomposition");
+  if (isa_and_nonnull<FinDialect, fingpt::fin_kernel::FinKernelDialect>(op->getDialect()))
+    return op->emitOpError("is left after lowering");
   for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes()))
     if (isa<TensorType>(type))
       return op->emitOpError("still uses tensors after bufferization");

@@ -75,14 +75,22 @@ LogicalResult AttentionOp::verify() {
     if (shapeOf(v).size() != 3 || ShapedType::isDynamic(shapeOf(v)[2]))
       return emitOpError() << "needs [batch, tokens, width] of static width, got " << v.getType();
   int64_t heads = getHeads(), kvHeads = getKvHeads();
-  if (kvHeads < 1 || heads % kvHeads != 0)
-    return emitOpError() << "heads (" << heads << ") must be a multiple of kv_heads (" << kvHeads
-                         << ")";
+  if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0)
+    return emitOpError() << "heads (" << heads << ") must be a positive multiple of kv_heads ("
+                         << kvHeads << ")";
   if (shapeOf(getQuery())[2] % heads != 0 || shapeOf(getKey())[2] % kvHeads != 0 ||
       shapeOf(getValue())[2] % kvHeads != 0 ||
       shapeOf(getQuery())[2] / heads != shapeOf(getKey())[2] / kvHeads ||
       shapeOf(getOut())[2] != shapeOf(getValue())[2] / kvHeads * heads)
     return emitOpError("widths do not fit the heads");
+  for (auto [what, v, rank] : {std::tuple<StringRef, Value, size_t>{"positions", getPositions(), 2},
+                               {"lengths", getLengths(), 1},
+                               {"mask", getMask(), 4},
+                               {"sinks", getSinks(), 1}})
+    if (v && shapeOf(v).size() != rank)
+      return emitOpError() << what << " must have rank " << rank << ", got " << v.getType();
+  if ((getCausal() || getWindow() != 0) && !getPositions())
+    return emitOpError("causal or windowed attention needs positions");
   return success();
 }
 

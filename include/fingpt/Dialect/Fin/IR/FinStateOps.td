@@ -22,10 +22,11 @@ def Fin_CacheAppendOp : Fin_Op<"cache_append", [Pure,
 
     ```mlir
     %c1 = fin.cache_append %c[%layer], %k, %v at %pos
-        : tensor<30x2x?x?x192xf32>, tensor<?x?x192xf32>, tensor<?x?xi32>
+        : tensor<30x2x?x?x192xf32>, tensor<?x?x192xf32>, tensor<?x?x192xf32>, tensor<?x?xi32>
     ```
 
-    Refused: widths or element types that differ, a second axis other than 2.
+    Refused: widths or element types that differ, a second axis other than 2, a
+    batch or token count other than that of the positions.
   }];
   let arguments = (ins Fin_FloatTensorOfRank<[5]>:$cache, Index:$layer,
                        Fin_FloatTensorOfRank<[3]>:$key, Fin_FloatTensorOfRank<[3]>:$value,
@@ -69,12 +70,15 @@ def Fin_SelectLastOp : Fin_Op<"select_last", [Pure,
     ```mlir
     %last = fin.select_last %h : tensor<?x?x576xf32>
     ```
+
+    Refused: lengths of another count than the batch.
   }];
   let arguments = (ins Fin_FloatTensorOfRank<[3]>:$input, Optional<Fin_IndexVector>:$lengths);
   let results = (outs Fin_FloatTensorOfRank<[3]>:$result);
   let assemblyFormat = [{
     $input (`lengths` $lengths^)? attr-dict `:` type($input) (`,` type($lengths)^)?
   }];
+  let hasVerifier = 1;
 }
 
 def Fin_StoreOp : Fin_Op<"store", [MemoryEffects<[MemWrite]>]> {

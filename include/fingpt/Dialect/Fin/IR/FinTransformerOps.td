@@ -109,7 +109,7 @@ def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
 
     ```mlir
     %n = fin.layer_norm %x weight %g bias %b {eps = 1.0e-5 : f64}
-       : tensor<?x?x768xf32>, tensor<768xf32>, tensor<768xf32>
+       : (tensor<?x?x768xf32>, tensor<768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
     ```
 
     Refused: as `fin.rms_norm`.
@@ -119,8 +119,8 @@ def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
                        OptionalAttr<I64Attr>:$head_dim);
   let results = (outs Fin_FloatTensor:$result);
   let assemblyFormat = [{
-    $input (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` type($input)
-    (`,` type($weight)^)? (`,` type($bias)^)?
+    $input (`weight` $weight^)? (`bias` $bias^)? attr-dict `:`
+    functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -192,7 +192,8 @@ def Fin_AttentionOp : Fin_TransformerOp<"attention", [AttrSizedOperandSegments]>
 
     Refused: heads that are no multiple of kv_heads, widths that are no multiple
     of the heads, query and key head sizes that differ, window < 1, soft_cap ≤ 0,
-    causal or window without positions, different element types.
+    causal or window without positions, positions or lengths of another shape
+    than the query's, different element types of query, key and value.
   }];
   let arguments = (ins Fin_FloatTensorOfRank<[3]>:$query,
                        Optional<Fin_IndexMatrix>:$positions,

@@ -185,7 +185,6 @@ def Fin_SumOp : Fin_DecomposableWeightOp<"sum", [SameOperandsAndResultType]> {
   let arguments = (ins Variadic<Fin_FloatTensor>:$terms);
   let results = (outs Fin_FloatTensor:$result);
   let assemblyFormat = "$terms attr-dict `:` type($result)";
-  let hasVerifier = 1;
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }

@@ -169,7 +169,7 @@ def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
 def FinVerifyLowered : Pass<"fin-verify-lowered", "::mlir::ModuleOp"> {
   let summary = "check the code before it is translated to LLVM";
   let description = [{
-    No `fin` op, no tensor and no returned buffer is left; nothing is allocated
+    No `fin` or `fin_kernel` op, no tensor and no returned buffer is left; nothing is allocated
     inside a loop. Errors name the op and the function.
   }];
 }
