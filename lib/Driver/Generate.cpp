@@ -12,6 +12,14 @@ static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Tokenizers take text; bytes that are none would be dropped in silence.
+static Status checkText(std::string_view text) {
+  size_t valid = validUtf8Prefix(text);
+  if (valid == text.size())
+    return Status::ok();
+  return Error::at("--prompt", "invalid UTF-8 at byte " + std::to_string(valid));
+}
+
 static Result<std::vector<int32_t>> encodePrompt(const Tokenizer &tokenizer,
                                                  const std::string &prompt,
                                                  const GenerateOptions &options) {
@@ -81,6 +89,8 @@ Result<Generation> generate(Model &model, const JITModel &code, const std::strin
   Result<const Tokenizer *> tokenizer = model.tokenizer();
   if (!tokenizer)
     return tokenizer.takeError();
+  if (Status s = checkText(prompt + options.system); !s)
+    return s.takeError();
   Result<std::vector<int32_t>> ids = encodePrompt(**tokenizer, prompt, options);
   if (!ids)
     return ids.takeError();

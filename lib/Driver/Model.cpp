@@ -15,17 +15,20 @@ Model::Model() {
   context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
 }
 
+static fin::ModelAttr facts(ModuleOp graph) {
+  return graph->getAttrOfType<fin::ModelAttr>("fin.model");
+}
+
 Result<std::unique_ptr<Model>> Model::load(const std::string &source) {
   std::unique_ptr<Model> model(new Model);
   Result<ImportedModel> imported = importModel(source, *model->context);
   if (!imported)
     return imported.takeError();
   model->model = std::make_unique<ImportedModel>(std::move(*imported));
+  if (!facts(model->graph()) || !model->graph().lookupSymbol<func::FuncOp>("forward"))
+    return Error::at(escaped(source, 1000), "no model", "a module with the attribute fin.model "
+                     "and a function @forward", "neither or one of them");
   return model;
-}
-
-static fin::ModelAttr facts(ModuleOp graph) {
-  return graph->getAttrOfType<fin::ModelAttr>("fin.model");
 }
 
 std::string Model::architecture() const {

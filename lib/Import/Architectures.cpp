@@ -17,13 +17,19 @@ static const std::vector<Architecture> &architectures() {
   static const std::vector<const char *> images = {
       "vision_tower.*", "model.vision_tower.*", "multi_modal_projector.*",
       "model.multi_modal_projector.*"};
-  static const std::vector<const char *> masks = {"*.attn.bias", "*.attn.masked_bias"};
+  static const std::vector<const char *> masks = {"*.attn.bias",
+                                                  "*.attn.masked_bias"};
   static const std::vector<const char *> heads = {
       "*embeddings.position_ids", "*pooler.dense.weight", "*pooler.dense.bias",
       "cls.seq_relationship.*", "cls.predictions.*"};
   static const char *table = "embed_tokens.weight";
   static const std::vector<Architecture> all = {
-      {"bert", readBert, buildBert, "embeddings.word_embeddings.weight", {"bert.", ""}, heads},
+      {"bert",
+       readBert,
+       buildBert,
+       "embeddings.word_embeddings.weight",
+       {"bert.", ""},
+       heads},
       {"gemma", readGemma, buildLlama, table, model, buffers},
       {"gemma2", readGemma2, buildLlama, table, model, buffers},
       {"gemma3_text", readGemma3, buildLlama, table, gemma3, images},
@@ -53,8 +59,9 @@ std::string knownArchitectures() {
   return out;
 }
 
-Result<ModelConfig> readConfig(const Architecture &architecture, const Json &config,
-                               const std::string &file, const std::string &pointer) {
+Result<ModelConfig> readConfig(const Architecture &architecture,
+                               const Json &config, const std::string &file,
+                               const std::string &pointer) {
   ModelConfig c;
   c.architecture = architecture.modelType;
   ConfigReader r(config, file, pointer);
@@ -66,7 +73,8 @@ Result<ModelConfig> readConfig(const Architecture &architecture, const Json &con
   return c;
 }
 
-static bool matchesAny(const std::vector<llvm::GlobPattern> &globs, const std::string &name) {
+static bool matchesAny(const std::vector<llvm::GlobPattern> &globs,
+                       const std::string &name) {
   for (const llvm::GlobPattern &g : globs)
     if (g.match(name))
       return true;
@@ -74,9 +82,9 @@ static bool matchesAny(const std::vector<llvm::GlobPattern> &globs, const std::s
 }
 
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
-buildModel(const Architecture &architecture, const ModelConfig &config, ParamStore &store,
-           FileConventions conventions, const std::vector<std::string> &names,
-           mlir::MLIRContext &context) {
+buildModel(const Architecture &architecture, const ModelConfig &config,
+           ParamStore &store, FileConventions conventions,
+           const std::vector<std::string> &names, mlir::MLIRContext &context) {
   conventions.prefix = architecture.prefixes.front();
   for (const char *prefix : architecture.prefixes) {
     std::string probe = std::string(prefix) + architecture.probe;
@@ -100,13 +108,16 @@ buildModel(const Architecture &architecture, const ModelConfig &config, ParamSto
     if (b.used().count(name) || matchesAny(ignorable, name))
       continue;
     const ParamInfo *info = store.find(name);
-    return Error::at(escaped(info ? info->source : file, 1000) + ": tensor " + quote(name),
-                     "unexpected", "no such tensor in a " + config.architecture + " model of " +
-                                       std::to_string(config.layers) +
-                                       (config.layers == 1 ? " layer" : " layers"),
+    return Error::at(escaped(info ? info->source : file, 1000) + ": tensor " +
+                         quote(name),
+                     "unexpected",
+                     "no such tensor in a " + config.architecture +
+                         " model of " + std::to_string(config.layers) +
+                         (config.layers == 1 ? " layer" : " layers"),
                      info ? shapeText(info->shape) : "one");
   }
-  // What the config says must also hold together: the verifier is the last word.
+  // What the config says must also hold together: the verifier is the last
+  // word.
   DiagnosticCapture capture(&context);
   if (mlir::failed(mlir::verify(**module)))
     return capture.error(file);

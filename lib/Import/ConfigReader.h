@@ -22,7 +22,8 @@ namespace fingpt {
 constexpr int64_t kMaxLayers = 10000, kMaxHeads = 1 << 16, kMaxWidth = 1 << 20;
 constexpr int64_t kMaxVocab = 1 << 24, kMaxContext = (int64_t(1) << 31) - 1;
 
-/// The class defaults of the keys that all decoders with rotary embeddings share.
+/// The class defaults of the keys that all decoders with rotary embeddings
+/// share.
 struct DecoderDefaults {
   int64_t vocab, hidden, intermediate, layers, heads;
   int64_t kvHeads; ///< 0: as many as heads
@@ -36,7 +37,8 @@ struct DecoderDefaults {
 class ConfigReader {
 public:
   /// Reads `value`, which `file` has at `pointer` ("" is the root).
-  ConfigReader(const Json &value, const std::string &file, const std::string &pointer = "")
+  ConfigReader(const Json &value, const std::string &file,
+               const std::string &pointer = "")
       : file(file), pointer(pointer), object(value, file, pointer) {
     if (Status s = object.expectObject(); !s)
       fail(s.takeError());
@@ -56,19 +58,23 @@ public:
   /// `length` finite positive numbers; required.
   std::vector<double> positives(const char *key, int64_t length);
   std::string string(const char *key, const char *fallback);
-  /// A member object. Where it is absent, an empty one whose messages point here.
+  /// A member object. Where it is absent, an empty one whose messages point
+  /// here.
   ConfigReader member(const char *key) const;
 
   /// hidden_size, num_hidden_layers, … by their usual names.
   void decoder(ModelConfig &c, const DecoderDefaults &defaults);
   /// Heads and head size must fit; attention's scale follows.
   void checkHeads(ModelConfig &c, const char *hiddenKey, const char *headsKey);
-  /// Both dialects: rope_theta, rope_scaling, partial_rotary_factor; rope_parameters.
+  /// Both dialects: rope_theta, rope_scaling, partial_rotary_factor;
+  /// rope_parameters.
   void rope(ModelConfig &c, double theta = 10000, double partial = 1);
   /// The rope of `type` layers; `globalKey` etc. as Gemma 3 has them.
   void ropeByLayerType(ModelConfig &c, double globalTheta, double localTheta);
-  /// layer_types, or `sliding(i)` where it is absent; window 0 means none at all.
-  template <typename F> void windows(ModelConfig &c, int64_t window, F sliding) {
+  /// layer_types, or `sliding(i)` where it is absent; window 0 means none at
+  /// all.
+  template <typename F>
+  void windows(ModelConfig &c, int64_t window, F sliding) {
     c.windows.assign(static_cast<size_t>(c.layers), 0);
     std::vector<bool> types = layerTypes(c.layers);
     for (int64_t i = 0; i < c.layers; ++i)
@@ -88,7 +94,8 @@ public:
             std::string_view got) {
     fail(Error::at(object.where(key), what, expected, got));
   }
-  /// A key that must be absent, null, false or 0: what it means is not supported.
+  /// A key that must be absent, null, false or 0: what it means is not
+  /// supported.
   void refuse(const char *key, const char *why);
   Status status() const { return problem ? Status(*problem) : Status::ok(); }
 
@@ -100,7 +107,8 @@ private:
     return fallback;
   }
   bool isNull(const char *key) const;
-  void ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial, RopeConfig &out);
+  void ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial,
+                RopeConfig &out);
 
   std::string file, pointer;
   JsonObject object;

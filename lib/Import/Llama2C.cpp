@@ -8,7 +8,8 @@
 
 namespace fingpt {
 
-Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &context) {
+Result<ImportedModel> importLlama2C(const std::string &path,
+                                    mlir::MLIRContext &context) {
   auto file = Llama2CFile::open(path);
   if (!file)
     return file.takeError();
@@ -45,7 +46,8 @@ Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &
   FileConventions conventions;
   conventions.file = path;
   conventions.ropeStyle = fin::RopeStyle::Interleaved;
-  auto graph = buildModel(*llama, *c, *model.params, std::move(conventions), *renamed, context);
+  auto graph = buildModel(*llama, *c, *model.params, std::move(conventions),
+                          *renamed, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);

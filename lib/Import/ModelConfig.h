@@ -42,20 +42,23 @@ struct ModelConfig {
   bool tiedHead = false;
   bool attentionBias = false, outputBias = false, mlpBias = false;
   bool queryKeyNorm = false;
-  bool fusedProjections = false; ///< q, k, v are rows of one weight; gate and up too
-  bool branchNorms = false;      ///< a norm after attention and MLP, before the residual add
-  bool normPlusOne = false;      ///< norms multiply by 1 + w
+  /// q, k and v are rows of one weight; so are gate and up.
+  bool fusedProjections = false;
+  /// A norm after attention and after the MLP, before the residual sum.
+  bool branchNorms = false;
+  bool normPlusOne = false; ///< norms multiply by 1 + w
   double embeddingScale = 1;
 
   RopeConfig rope;
-  RopeConfig localRope;         ///< of sliding layers, where `hasLocalRope`
+  RopeConfig localRope; ///< of sliding layers, where `hasLocalRope`
   bool hasLocalRope = false;
   std::vector<int64_t> windows; ///< per layer; 0: no window
 
   double attentionScale = 0;
   double attentionSoftCap = 0, logitSoftCap = 0; ///< 0: none
 
-  // GPT-2: the scale of layer i is divided by i + 1; linears are Conv1D, [in, out].
+  // GPT-2: the scale of layer i is divided by i + 1; linears are Conv1D, which
+  // are stored as [in, out].
   bool scaleByLayer = false, conv1D = false;
   // OPT.
   bool normBefore = true, finalNorm = true, affineNorm = true;

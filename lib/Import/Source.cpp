@@ -10,12 +10,14 @@ namespace fs = std::filesystem;
 namespace fingpt {
 
 static bool endsWith(const std::string &text, std::string_view end) {
-  return text.size() >= end.size() && std::string_view(text).substr(text.size() - end.size()) == end;
+  return text.size() >= end.size() &&
+         std::string_view(text).substr(text.size() - end.size()) == end;
 }
 
 Result<SourceKind> detectSource(const std::string &path) {
   static constexpr const char *kForms =
-      "a GGUF file, a Hugging Face directory (config.json), a llama2.c .bin file, a model "
+      "a GGUF file, a Hugging Face directory (config.json), a llama2.c .bin "
+      "file, a model "
       "directory (fingpt.json) or an .mlir file";
   std::error_code ec;
   fs::file_status status = fs::status(path, ec);
@@ -38,13 +40,15 @@ Result<SourceKind> detectSource(const std::string &path) {
     return SourceKind::GGUF;
   if (endsWith(path, ".bin"))
     return SourceKind::Llama2C;
-  std::string got = "a file that begins with " + quote((*file)->view().substr(0, 8));
+  std::string got =
+      "a file that begins with " + quote((*file)->view().substr(0, 8));
   if (endsWith(path, ".safetensors"))
     got = "weights alone (give their directory)";
   return Error::at(escaped(path, 1000), "model", kForms, got);
 }
 
-Result<ImportedModel> importModel(const std::string &path, mlir::MLIRContext &context) {
+Result<ImportedModel> importModel(const std::string &path,
+                                  mlir::MLIRContext &context) {
   Result<SourceKind> kind = detectSource(path);
   if (!kind)
     return kind.takeError();

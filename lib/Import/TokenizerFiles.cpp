@@ -92,12 +92,20 @@ static Status copyFile(const std::string &from, const std::string &to) {
 
 Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
                                                const std::string &directory) {
-  static constexpr const char *kNames[] = {
-      "tokenizer.json",     "tokenizer_config.json", "special_tokens_map.json",
-      "added_tokens.json",  "vocab.json",            "merges.txt",
-      "vocab.txt",          "tokenizer.model",       "spiece.model",
-      "tokenizer.bin",      "tokenizer.gguf",        "chat_template.jinja",
-      "chat_template.json", "generation_config.json"};
+  static constexpr const char *kNames[] = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "vocab.txt",
+                                           "tokenizer.model",
+                                           "spiece.model",
+                                           "tokenizer.bin",
+                                           "tokenizer.gguf",
+                                           "chat_template.jinja",
+                                           "chat_template.json",
+                                           "generation_config.json"};
   std::vector<std::string> out;
   if (model.kind == SourceKind::GGUF) {
     auto file = GGUFFile::open(model.source);
@@ -106,7 +114,9 @@ Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
     if (!(*file)->find("tokenizer.ggml.model"))
       return out;
     out.emplace_back("tokenizer.gguf");
-    if (Status s = writeFileAtomically(directory + "/" + out.back(), tokenizerHead(**file)); !s)
+    if (Status s = writeFileAtomically(directory + "/" + out.back(),
+                                       tokenizerHead(**file));
+        !s)
       return s.takeError();
     return out;
   }

@@ -14,7 +14,8 @@ namespace fingpt {
 Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
                                                const std::string &directory);
 
-/// A valid GGUF file of general.architecture and the tokenizer.* keys, without tensors.
+/// A valid GGUF file of general.architecture and the tokenizer.* keys, without
+/// tensors.
 std::string tokenizerHead(const GGUFFile &file);
 
 } // namespace fingpt

@@ -1,7 +1,7 @@
 // Emits one function of fin ops. An architecture says what stands where:
 //
-//   Value h = b.embedding(b.tokens(), b.weight("model.embed_tokens.weight", vocab, hidden));
-//   Value n = b.rmsNorm(h, "model.layers.0.input_layernorm");
+//   Value h = b.embedding(b.tokens(), b.weight("model.embed_tokens.weight",
+//   vocab, hidden)); Value n = b.rmsNorm(h, "model.layers.0.input_layernorm");
 //   Value q = b.linear(n, "model.layers.0.self_attn.q_proj", 576);
 //
 // Every parameter is checked against the store where it is first used: present,
@@ -33,31 +33,34 @@ namespace fingpt {
 
 /// How one kind of file writes down what the architecture means.
 struct FileConventions {
-  std::string file;            ///< for messages
-  std::string prefix;          ///< of the decoder's tensors: "model.", "transformer.", ""
+  std::string file; ///< for messages
+  /// Of the tensors: "model.", "transformer.", …, ""; found by buildModel().
+  std::string prefix;
   fin::RopeStyle ropeStyle = fin::RopeStyle::Half;
-  bool normPlusOneStored = false; ///< where a norm multiplies by 1 + w, the file holds 1 + w
-  bool conv1DTransposed = false; ///< Conv1D weights are stored [out, in] like any other
-  std::string ropeDivisors;    ///< key of a tensor that divides frequencies, or empty
+  /// Where a norm multiplies by 1 + w, the file holds 1 + w.
+  bool normPlusOneStored = false;
+  /// Conv1D weights are stored as [out, in], like any other.
+  bool conv1DTransposed = false;
+  /// A tensor that divides the rotary frequencies, or empty.
+  std::string ropeDivisors;
 };
 
 class TransformerBuilder {
 public:
   using Value = mlir::Value;
 
-  TransformerBuilder(mlir::MLIRContext &context, ParamStore &store, const ModelConfig &config,
-                     FileConventions conventions);
-
-  const FileConventions &conventions() const { return files; }
+  TransformerBuilder(mlir::MLIRContext &context, ParamStore &store,
+                     const ModelConfig &config, FileConventions conventions);
 
   // The function. Call one of these first, finish() last.
-  void beginDecoder();                ///< @forward(%tokens)
-  void beginEncoder();                ///< @forward(%tokens, %lengths, %token_types)
+  void beginDecoder(); ///< @forward(%tokens)
+  void beginEncoder(); ///< @forward(%tokens, %lengths, %token_types)
   /// Returns `result` from @forward; the module, or the first error.
   Result<mlir::OwningOpRef<mlir::ModuleOp>> finish(Value result);
   Value tokens() const { return tokenIds; }
   Value tokenTypes() const { return typeIds; }
-  /// Marks what follows as layer `index` and returns its name prefix: "layers.3.".
+  /// Marks what follows as layer `index`; returns its names' prefix
+  /// "layers.3.".
   std::string layer(const std::string &list, int64_t index);
   /// What follows belongs to no layer.
   void endLayers();
@@ -68,24 +71,28 @@ public:
   bool has(const std::string &name) const;
   Value vector(const std::string &name, int64_t length);
   Value weight(const std::string &name, int64_t out, int64_t in);
-  /// Rows [first, first + count) of a weight of `out` rows. Of a block-quantized
-  /// tensor they become parameters of their own, called PART.codes, PART.scales, …
-  Value weightRows(const std::string &name, int64_t out, int64_t in, int64_t first,
-                   int64_t count, const std::string &part);
-  Value vectorPart(const std::string &name, int64_t length, int64_t first, int64_t count);
-  /// The output head, [vocab, width]: `name`, or `table` if the config ties them.
-  Value headWeight(const std::string &name, const std::string &tableName, Value table,
-                   int64_t width);
+  /// Rows [first, first + count) of a weight of `out` rows. Of a
+  /// block-quantized tensor they become parameters of their own, called
+  /// PART.codes, PART.scales, …
+  Value weightRows(const std::string &name, int64_t out, int64_t in,
+                   int64_t first, int64_t count, const std::string &part);
+  Value vectorPart(const std::string &name, int64_t length, int64_t first,
+                   int64_t count);
+  /// The output head, [vocab, width]: `name`, or `table` where they are tied.
+  Value headWeight(const std::string &name, const std::string &tableName,
+                   Value table, int64_t width);
 
   // Ops.
   Value embedding(Value ids, Value table);
   Value positions(int64_t offset = 0);
   /// x·wᵀ (+ b) by the tensors NAME.weight and, if `bias`, NAME.bias.
-  Value linear(Value x, const std::string &name, int64_t out, bool bias = false);
+  Value linear(Value x, const std::string &name, int64_t out,
+               bool bias = false);
   Value linear(Value x, Value weight, Value bias = {});
   /// Norms by NAME.weight (and NAME.bias), over heads of `headDim` if given.
   Value rmsNorm(Value x, const std::string &name, int64_t headDim = 0);
-  Value layerNorm(Value x, const std::string &name, bool affine = true, int64_t headDim = 0);
+  Value layerNorm(Value x, const std::string &name, bool affine = true,
+                  int64_t headDim = 0);
   Value rope(Value x, const RopeConfig &rope);
   /// Causal in a decoder, bounded by %lengths in an encoder; window, scale and
   /// soft cap by the config.
@@ -110,8 +117,8 @@ private:
   /// A plain tensor as f32, or a placeholder after fail().
   Value plain(const std::string &key, const Shape &shape);
   Value blockWeight(const BlockForm &form);
-  Value blockScales(const BlockForm &form, const std::string &key, const std::string &super,
-                    bool negated);
+  Value blockScales(const BlockForm &form, const std::string &key,
+                    const std::string &super, bool negated);
   Value blockRows(const BlockForm &form, const std::string &part, int64_t first,
                   int64_t count);
 
@@ -123,7 +130,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp function;
   Value tokenIds, lengths, typeIds, tokenPositions, divisors;
-  std::map<std::string, Value> weights; ///< by key: a shared tensor is one param
+  std::map<std::string, Value>
+      weights; ///< by key: a shared tensor is one param
   std::set<std::string> usedNames;
   std::optional<Error> problem;
 };

@@ -23,6 +23,17 @@ static size_t utf8Length(std::string_view text, size_t at) {
   return length;
 }
 
+size_t validUtf8Prefix(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    size_t length = utf8Length(text, at);
+    if (length == 0)
+      break;
+    at += length;
+  }
+  return at;
+}
+
 std::string escaped(std::string_view text, size_t limit) {
   std::string out;
   for (size_t i = 0; i < text.size();) {

@@ -335,7 +335,10 @@ private:
     bool old = answerOpened && !has("add_generation_prompt");
     if (has("bos_token"))
       out += bos();
-    for (const ChatMessage &m : messages) {
+    for (size_t i = 0; i < messages.size(); ++i) {
+      const ChatMessage &m = messages[i];
+      if (old && m.role != "user" && m.role != "assistant")
+        return roleError(i, "user or assistant, as the format has no other role");
       if (!(old && m.role == "assistant"))
         out += "<|" + m.role + "|>" + newline;
       content(m.content);

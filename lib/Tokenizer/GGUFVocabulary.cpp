@@ -1,6 +1,7 @@
 // Vocabularies in GGUF metadata: tokenizer.ggml.*.
 
 #include "BPE.h"
+#include "Normalizers.h"
 #include "Pipeline.h"
 #include "SentencePiece.h"
 #include "WordPiece.h"
@@ -78,7 +79,7 @@ public:
                          "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                          std::to_string(token.content.size()));
       if (Status s = pipeline->addToken(token); !s)
-        return s;
+        return s.takeError().in(where("tokens"));
     }
     return Status::ok();
   }
@@ -186,7 +187,9 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
   if (!gemma4) {
     pipeline.decoders = {byteLevelDecoder};
   } else {
-    pipeline.decoders = {[] { return replaceDecoder("\xE2\x96\x81", " "); },
+    pipeline.normalizers.push_back(
+        replaceNormalizer(Pattern::literal(" "), std::string(kSpaceSymbol)));
+    pipeline.decoders = {[] { return replaceDecoder(std::string(kSpaceSymbol), " "); },
                          rawByteDecoder, utf8Decoder};
   }
   if (Status s = reader.addBosEos(pre.addBos, false); !s)

@@ -242,13 +242,20 @@ template <typename Apply> Status withJson(const std::string &path, Apply &&apply
 
 } // namespace
 
-Result<std::unique_ptr<Tokenizer>> loadModelDirectory(const std::string &directory) {
+Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
+  while (directory.size() > 1 && directory.back() == '/')
+    directory.pop_back();
   auto file = [&](const char *name) { return directory + "/" + name; };
   Result<std::unique_ptr<Tokenizer>> loaded =
       Error::at(escaped(directory, 1000), "no tokenizer",
                 "tokenizer.json, tokenizer.model, spiece.model, sentencepiece.bpe.model, "
-                "vocab.json with merges.txt, or vocab.txt",
+                "vocab.json with merges.txt, vocab.txt, tokenizer.gguf or tokenizer.bin",
                 "none of them");
+  // A directory imported from GGUF or llama2.c carries the vocabulary in that form, which
+  // says everything itself.
+  for (const char *name : {"tokenizer.gguf", "tokenizer.bin"})
+    if (exists(file(name)))
+      return Tokenizer::load(file(name));
   bool described = exists(file("tokenizer.json"));
   if (described) {
     loaded = Tokenizer::load(file("tokenizer.json"));

@@ -6,7 +6,7 @@
 
 namespace fingpt::tokenizer {
 
-Result<std::unique_ptr<Tokenizer>> loadModelDirectory(const std::string &directory);
+Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory);
 /// Applies the configuration files beside a vocabulary. `described`: it is a
 /// tokenizer.json, which says itself what is added to a text.
 Result<std::unique_ptr<Tokenizer>>

@@ -351,7 +351,9 @@ Status tokenizer::addToPipeline(Pipeline &pipeline, const AddedToken &token,
                            quote(pipeline.textOf(token.id)));
     pipeline.extra.add(token.content, token.id);
   }
-  return pipeline.addToken(token);
+  if (Status s = pipeline.addToken(token); !s)
+    return s.takeError().in(where);
+  return Status::ok();
 }
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::fromJson(const Json &json,

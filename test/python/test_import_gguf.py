@@ -5,11 +5,12 @@ permuted rows, norms plus one, transposed Conv1D), its matrices in a block forma
 the model that transformers runs gets the decoded weights.
 """
 import struct
+import subprocess
 
 import numpy as np
 import pytest
 
-from import_bridge import forward
+from import_bridge import binary, forward
 from test_import_huggingface import TOLERANCE, make, tokens
 
 torch = pytest.importorskip("torch")
@@ -252,3 +253,13 @@ def test_llama2c(separate, tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes(header + b"".join(a.astype(np.float32).tobytes() for a in arrays))
     agree(path, model, tokens())
+
+
+def test_model_directory(tmp_path):
+    """Written and read back, rows of fused weights and all: the same bits."""
+    model = make(tmp_path / "hf", "phi3", **dict(WIDE, sliding_window=None))
+    convert(model, "phi3", tmp_path / "model.gguf", gguf.GGMLQuantizationType.Q4_K)
+    subprocess.run([binary("fingpt"), "import", str(tmp_path / "model.gguf"),
+                    "-o", str(tmp_path / "written")], check=True, timeout=120)
+    assert np.array_equal(forward(tmp_path / "model.gguf", tokens()),
+                          forward(tmp_path / "written", tokens()))

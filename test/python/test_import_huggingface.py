@@ -142,6 +142,9 @@ OLD_DIALECT = {
                                rope_scaling=dict(type="su", **{
                                    k: LONGROPE[k] for k in ("short_factor", "long_factor")})),
     "phi": dict(rope_theta=10000.0, partial_rotary_factor=0.5),
+    # Which layers slide follows from the type where layer_types is absent.
+    "qwen2-window": dict(rope_theta=10000.0),
+    "gemma2": dict(rope_theta=10000.0),
     "gemma3-linear": dict(rope_theta=1000.0, rope_local_base_freq=100.0,
                           rope_scaling=dict(rope_type="linear", factor=8.0),
                           sliding_window_pattern=6),

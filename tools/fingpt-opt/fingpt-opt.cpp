@@ -19,14 +19,16 @@
 
 /// True for what is no text: a directory, or a file of weights.
 static bool isModel(llvm::StringRef path) {
-  return llvm::sys::fs::is_directory(path) || path.ends_with(".gguf") || path.ends_with(".bin");
+  return llvm::sys::fs::is_directory(path) || path.ends_with(".gguf") ||
+         path.ends_with(".bin");
 }
 
 /// The graph of a model as text.
-static fingpt::Result<std::string> importedText(const std::string &path,
-                                                const mlir::DialectRegistry &registry) {
+static fingpt::Result<std::string>
+importedText(const std::string &path, const mlir::DialectRegistry &registry) {
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  fingpt::Result<fingpt::ImportedModel> model = fingpt::importModel(path, context);
+  fingpt::Result<fingpt::ImportedModel> model =
+      fingpt::importModel(path, context);
   if (!model)
     return model.takeError();
   std::string text;
@@ -35,7 +37,8 @@ static fingpt::Result<std::string> importedText(const std::string &path,
   return text;
 }
 
-static mlir::LogicalResult run(int argc, char **argv, mlir::DialectRegistry &registry) {
+static mlir::LogicalResult run(int argc, char **argv,
+                               mlir::DialectRegistry &registry) {
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "fingpt-opt: transforms transformer graphs\n", registry);
   if (!isModel(input))
@@ -47,28 +50,34 @@ static mlir::LogicalResult run(int argc, char **argv, mlir::DialectRegistry &reg
     return mlir::failure();
   }
   std::string error;
-  std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &error);
+  std::unique_ptr<llvm::ToolOutputFile> file =
+      mlir::openOutputFile(output, &error);
   if (!file) {
     llvm::errs() << "error: " << error << "\n";
     return mlir::failure();
   }
-  if (mlir::failed(mlir::MlirOptMain(file->os(), llvm::MemoryBuffer::getMemBufferCopy(*text, input),
-                                     registry, mlir::MlirOptMainConfig::createFromCLOptions())))
+  if (mlir::failed(mlir::MlirOptMain(
+          file->os(), llvm::MemoryBuffer::getMemBufferCopy(*text, input),
+          registry, mlir::MlirOptMainConfig::createFromCLOptions())))
     return mlir::failure();
   file->keep();
   return mlir::success();
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv) try {
   llvm::InitLLVM init(argc, argv);
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<fingpt::fin::FinDialect, fingpt::fin_kernel::FinKernelDialect>();
+  registry
+      .insert<fingpt::fin::FinDialect, fingpt::fin_kernel::FinKernelDialect>();
   fingpt::fin_kernel::registerBufferizationModels(registry);
   fingpt::fin::registerFinPasses();
   fingpt::fin_kernel::registerFinKernelPasses();
   fingpt::registerCPUPipelines();
   return mlir::asMainReturnCode(run(argc, argv, registry));
+} catch (const std::exception &e) { // out of memory
+  std::fprintf(stderr, "error: %s\n", e.what());
+  return 1;
 }

@@ -2,17 +2,20 @@
 //
 //   MLIRContext context;
 //   Result<ImportedModel> model = importModel("SmolLM2.gguf", context);
-//   model->graph;    // module with @forward(%tokens) -> logits, over fin.param keys
-//   model->params;   // ParamStore that knows every key of the graph
+//   model->graph;    // module with @forward(%tokens) -> logits, over fin.param
+//   keys model->params;   // ParamStore that knows every key of the graph
 //
 // SRC may be
 //   * a GGUF file,
 //   * a Hugging Face directory (config.json + model.safetensors[.index.json]),
 //   * a llama2.c .bin file,
-//   * a model directory of this project (fingpt.json, graph.mlir, model.safetensors),
-//   * an .mlir file (its fin.params attribute names the parameter file beside it).
+//   * a model directory of this project (fingpt.json, graph.mlir,
+//   model.safetensors),
+//   * an .mlir file (its fin.params attribute names the parameter file beside
+//   it).
 //
-// Only headers are read: no pass and no importer touches bytes it need not touch.
+// Only headers are read: no pass and no importer touches bytes it need not
+// touch.
 #ifndef FINGPT_IMPORT_IMPORT_H
 #define FINGPT_IMPORT_IMPORT_H
 
@@ -44,13 +47,19 @@ struct ImportedModel {
 Result<SourceKind> detectSource(const std::string &path);
 
 /// Imports any accepted form. `context` must have the fin dialect registered.
-Result<ImportedModel> importModel(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importModel(const std::string &path,
+                                  mlir::MLIRContext &context);
 
-Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &context);
-Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRContext &context);
-Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &context);
-Result<ImportedModel> importModelDirectory(const std::string &path, mlir::MLIRContext &context);
-Result<ImportedModel> importMLIR(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importGGUF(const std::string &path,
+                                 mlir::MLIRContext &context);
+Result<ImportedModel> importHuggingFace(const std::string &path,
+                                        mlir::MLIRContext &context);
+Result<ImportedModel> importLlama2C(const std::string &path,
+                                    mlir::MLIRContext &context);
+Result<ImportedModel> importModelDirectory(const std::string &path,
+                                           mlir::MLIRContext &context);
+Result<ImportedModel> importMLIR(const std::string &path,
+                                 mlir::MLIRContext &context);
 
 } // namespace fingpt
 

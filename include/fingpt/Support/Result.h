@@ -28,6 +28,9 @@ std::string escaped(std::string_view text, size_t limit = 200);
 /// `escaped` in double quotes.
 std::string quote(std::string_view text, size_t limit = 200);
 
+/// Length of the longest prefix of `text` that is valid UTF-8.
+size_t validUtf8Prefix(std::string_view text);
+
 class [[nodiscard]] Error {
 public:
   explicit Error(std::string message) : text(std::move(message)) {}

@@ -1,5 +1,6 @@
-// Phi-1 to 2: one LayerNorm feeds attention and MLP, whose results are both added
-// to the residual; biases everywhere; rotary positions on a part of every head.
+// Phi-1 to 2: one LayerNorm feeds attention and MLP, whose results are both
+// added to the residual; biases everywhere; rotary positions on a part of every
+// head.
 #include "../Architecture.h"
 
 using mlir::Value;
@@ -7,7 +8,8 @@ using mlir::Value;
 namespace fingpt {
 
 void readPhi(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {51200, 2048, 8192, 24, 32, 0, 0, 2048, 1e-5, false, "gelu_new"});
+  r.decoder(c,
+            {51200, 2048, 8192, 24, 32, 0, 0, 2048, 1e-5, false, "gelu_new"});
   c.normEps = r.positive("layer_norm_eps", 1e-5);
   c.queryKeyNorm = r.boolean("qk_layernorm", false);
   r.rope(c, 10000, 0.5);
@@ -41,7 +43,8 @@ Value buildPhi(TransformerBuilder &b, const ModelConfig &c) {
   }
   b.endLayers();
   h = b.layerNorm(h, "final_layernorm");
-  Value head = b.headWeight("/lm_head.weight", "embed_tokens.weight", table, c.hidden);
+  Value head =
+      b.headWeight("/lm_head.weight", "embed_tokens.weight", table, c.hidden);
   return b.linear(h, head, b.vector("/lm_head.bias", c.vocab));
 }
 

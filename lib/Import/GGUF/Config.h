@@ -15,8 +15,8 @@ namespace fingpt {
 /// The architectures whose tensors we know: "gemma, …", for messages.
 std::string knownGGUFArchitectures();
 
-/// Errors name the file and the metadata key. `store` holds the file: factors of
-/// longrope are tensors there.
+/// Errors name the file and the metadata key. `store` holds the file: factors
+/// of longrope are tensors there.
 Result<Json> configFromGGUF(const GGUFFile &file, const ParamStore &store);
 
 } // namespace fingpt

@@ -1,5 +1,5 @@
-// Tiny models for the tests of lib/Import: a Hugging Face directory of a llama of
-// one layer, whose configuration and tensors each test bends.
+// Tiny models for the tests of lib/Import: a Hugging Face directory of a llama
+// of one layer, whose configuration and tensors each test bends.
 #ifndef FINGPT_TEST_IMPORT_IMPORTFILES_H
 #define FINGPT_TEST_IMPORT_IMPORTFILES_H
 
@@ -27,11 +27,11 @@ struct TestContext : mlir::MLIRContext {
 
 /// A llama: vocab 8, width 8, 2 heads over 1 key-value head, MLP 12, one layer.
 inline Json llamaConfig() {
-  return Json{{"model_type", "llama"},      {"vocab_size", 8},
-              {"hidden_size", 8},           {"intermediate_size", 12},
-              {"num_hidden_layers", 1},     {"num_attention_heads", 2},
-              {"num_key_value_heads", 1},   {"max_position_embeddings", 16},
-              {"rms_norm_eps", 1e-5},       {"tie_word_embeddings", true}};
+  return Json{{"model_type", "llama"},    {"vocab_size", 8},
+              {"hidden_size", 8},         {"intermediate_size", 12},
+              {"num_hidden_layers", 1},   {"num_attention_heads", 2},
+              {"num_key_value_heads", 1}, {"max_position_embeddings", 16},
+              {"rms_norm_eps", 1e-5},     {"tie_word_embeddings", true}};
 }
 
 struct TensorSpec {
@@ -42,7 +42,9 @@ using Tensors = std::map<std::string, TensorSpec>;
 
 inline Tensors llamaTensors() {
   Tensors t;
-  auto f32 = [&](const std::string &name, Shape shape) { t[name] = {DType::F32, shape}; };
+  auto f32 = [&](const std::string &name, Shape shape) {
+    t[name] = {DType::F32, shape};
+  };
   f32("model.embed_tokens.weight", {8, 8});
   f32("model.norm.weight", {8});
   std::string p = "model.layers.0.";

@@ -91,6 +91,29 @@ TEST(ParamStore, FilesJoinWholeOrNotAtAll) {
   EXPECT_EQ(names(store), (std::vector<std::string>{"a"}));
 }
 
+TEST(ParamStore, EveryFormatRefusesANameThatIsTaken) {
+  TempDir dir;
+  std::string st = dir.write("m.safetensors",
+                             safetensors("{" + entry("t", "U8", "[1]", "[0,1]") + "}", "1"));
+  std::string index = dir.write("i.json", "{\"weight_map\":{\"t\":\"m.safetensors\"}}");
+  std::string plain = dir.write("m.gguf", gguf(1, 0, tensorInfo("t", {8}, 0, 0), zeros(32)));
+  std::string field = dir.write("q.gguf", gguf(1, 0, tensorInfo("q", {32}, 2, 0), zeros(18)));
+  std::string llama = dir.write("m.bin", smallLlama());
+  ParamStore store;
+  for (const char *name : {"t", "q.scales", "output_norm.weight"})
+    ASSERT_EQ(refusal(store.addSplat(name, DType::U8, {1}, 0)), "accepted");
+  EXPECT_EQ(refusal(store.addFile(st)), st + ": tensor \"t\": exists already, from splat");
+  EXPECT_EQ(refusal(store.addFile(index)), st + ": tensor \"t\": exists already, from splat");
+  EXPECT_EQ(refusal(store.addFile(plain)), plain + ": tensor \"t\": exists already, from splat");
+  EXPECT_EQ(refusal(store.addFile(field)),
+            field + ": tensor \"q.scales\": exists already, from splat");
+  EXPECT_EQ(refusal(store.addFile(llama)),
+            llama + ": tensor \"output_norm.weight\": exists already, from splat");
+  EXPECT_EQ(store.list().size(), 3u);
+  EXPECT_EQ(refusal(store.addSafetensorsIndex(dir.path("none"))),
+            dir.path("none") + ": cannot open: No such file or directory");
+}
+
 TEST(ParamStore, ListsFilesFirstThenOverlay) {
   TempDir dir;
   ParamStore store;
@@ -160,6 +183,10 @@ TEST(ParamStore, RefusesShapesThatLie) {
             "parameter \"x\": shape [4294967296, 4294967296] is negative or overflows");
   EXPECT_EQ(refusal(store.put("x", DType::F32, {2}, {1, 2, 3})),
             "parameter \"x\": bytes of data, expected 8, got 3");
+  EXPECT_EQ(refusal(store.put("x", DType::F32, {-2}, {})),
+            "parameter \"x\": shape [-2] is negative or overflows");
+  EXPECT_EQ(refusal(store.putView("x", DType::F32, {-2}, {})),
+            "parameter \"x\": shape [-2] is negative or overflows");
   EXPECT_EQ(refusal(store.putView("x", DType::F32, {2}, {})),
             "parameter \"x\": bytes of data, expected 8, got 0");
   EXPECT_EQ(refusal(store.putLazy("x", DType::F32, {0, INT64_MAX, 4}, nullptr)),

@@ -4,6 +4,9 @@
 #include "fingpt/Params/SafetensorsWriter.h"
 #include "fingpt/Support/Json.h"
 
+#include <csignal>
+#include <sys/resource.h>
+
 using namespace fingpt;
 using namespace fingpt::test;
 
@@ -145,6 +148,32 @@ TEST(SafetensorsWriter, DirectoryThatIsNotThere) {
   SafetensorsWriter w(dir.path("none/m.safetensors"));
   EXPECT_EQ(refusal(w.begin()),
             dir.path("none/m.safetensors") + ": cannot create: No such file or directory");
+}
+
+TEST(SafetensorsWriter, AFullDiskIsOneLineAndLeavesNothing) {
+  // A limit on file size stands in for the disk; it needs no privileges.
+  TempDir dir;
+  std::string path = dir.path("m.safetensors");
+  struct rlimit old;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  std::string data(64 << 10, 'x');
+  for (rlim_t limit : {4, 100, 50'000}) { // in the length, the header, the data
+    struct rlimit small = {limit, old.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    std::string message;
+    {
+      SafetensorsWriter w(path);
+      EXPECT_EQ(refusal(w.declare("a", DType::U8, {64 << 10})), "accepted");
+      message = refusal(w.begin());
+      if (message == "accepted")
+        message = refusal(w.write("a", data.data(), data.size()));
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_EQ(message, path + ": cannot write: File too large") << limit;
+    EXPECT_TRUE(listDirectory(dir.path()).empty()) << limit;
+  }
+  std::signal(SIGXFSZ, handler);
 }
 
 TEST(WriteParams, SplitsIntoShardsWithAnIndex) {
