@@ -2,6 +2,7 @@
 # Everything stays inside the checkout but for Debian packages.
 
 set -euo pipefail
+shopt -s inherit_errexit
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 export PATH="$root/build/bin:/usr/lib/llvm-22/bin:$PATH"
