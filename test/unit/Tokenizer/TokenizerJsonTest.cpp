@@ -508,6 +508,38 @@ TEST(TokenizerJson, BoundsGrowthAndWork) {
   EXPECT_LT(seconds, 20.0);
 }
 
+TEST(TokenizerJson, MergesLeftmostFirst) {
+  auto t = loaded(fromText(
+      document(R"({"type":"BPE","vocab":{"a":0,"aa":1},"merges":["a a"]})")));
+  for (size_t n :
+       {3, 31, 33, 101, 1001}) { // short and long words take other ways
+    Ids want(n / 2, 1);
+    want.push_back(0);
+    EXPECT_EQ(encode(*t, std::string(n, 'a')), want);
+  }
+}
+
+TEST(TokenizerJson, FollowsTheFlagsOfBPE) {
+  auto ids = [](const std::string &flags, std::string_view text) {
+    return encode(
+        *loaded(fromText(document(
+            R"({"type":"BPE","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"abb":3,
+        "ab":4},"merges":["a b"],)" +
+            flags + "}"))),
+        text);
+  };
+  EXPECT_EQ(ids(R"("ignore_merges":true)", "abb"), (Ids{3}));
+  EXPECT_EQ(ids(R"("ignore_merges":false)", "abb"), (Ids{4, 2}));
+  EXPECT_EQ(ids(R"("fuse_unk":true)", "xxaxxx"), (Ids{0, 1, 0}));
+  EXPECT_EQ(ids(R"("fuse_unk":false)", "xxax"), (Ids{0, 0, 1, 0}));
+  std::string suffixed =
+      R"({"type":"BPE","end_of_word_suffix":"</w>","continuing_subword_prefix":"@",
+      "vocab":{"a":0,"@b":1,"@b</w>":2,"ab</w>":3},"merges":["a @b</w>"]})";
+  EXPECT_EQ(encode(*loaded(fromText(document(suffixed))), "ab"), (Ids{3}));
+  EXPECT_EQ(encode(*loaded(fromText(document(suffixed))), "abb"),
+            (Ids{0, 1, 2}));
+}
+
 TEST(TokenizerJson, IsFastOnOneCharacter) {
   for (const char *name :
        {"gpt2", "llama3", "llama", "unigram", "bert", "clip"}) {
