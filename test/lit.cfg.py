@@ -58,6 +58,7 @@ lower = [
     "--convert-math-to-libm",
     "--finalize-memref-to-llvm",
     "--convert-index-to-llvm",
+    "--convert-ub-to-llvm",
     "--convert-cf-to-llvm",
     "--convert-func-to-llvm",
     "--reconcile-unrealized-casts",
