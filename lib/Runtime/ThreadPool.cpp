@@ -83,8 +83,9 @@ std::vector<int> usableCores() {
                   cpu);
     int first = cpu;
     if (FILE *file = std::fopen(path, "r")) {
-      if (std::fscanf(file, "%d", &first) != 1)
-        first = cpu;
+      char list[32];
+      if (std::fgets(list, sizeof(list), file))
+        first = int(std::strtol(list, nullptr, 10));
       std::fclose(file);
     }
     // A later sibling counts only if the first one is not ours.
@@ -260,7 +261,7 @@ ThreadPool::ThreadPool(unsigned threads) {
 
 ThreadPool::~ThreadPool() {
   if (impl->generation != forkGeneration.load(std::memory_order_relaxed)) {
-    impl.release(); // Its threads and locks belong to the parent process.
+    (void)impl.release(); // Its threads and locks belong to the parent process.
     return;
   }
   impl->publish(Impl::Stop);

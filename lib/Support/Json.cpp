@@ -132,13 +132,13 @@ std::string hex(size_t v) {
 
 Result<Json> parseJson(std::string_view text, unsigned maxDepth) {
   StrictBuilder builder(text, maxDepth);
-  const char *furthest = text.data();
-  CountingIterator first{text.data(), &furthest};
-  CountingIterator last{text.data() + text.size(), &furthest};
+  const char *begin = text.data(), *furthest = begin;
+  CountingIterator first{begin, &furthest};
+  CountingIterator last{begin + text.size(), &furthest};
   bool ok = Json::sax_parse(first, last, &builder);
   if (ok && builder.message.empty())
     return std::move(builder.root);
-  size_t at = builder.offset ? builder.offset : static_cast<size_t>(furthest - text.data());
+  size_t at = builder.offset ? builder.offset : static_cast<size_t>(furthest - begin);
   return Error::at(hex(at), builder.message.empty() ? "invalid JSON" : builder.message);
 }
 

@@ -159,13 +159,13 @@ Case attentionCase(int64_t T, int64_t S, const float *cache, const float *q,
 } // namespace
 
 int main(int argc, char **argv) {
-  int rounds = argc > 1 ? std::max(std::atoi(argv[1]), 1) : 9;
+  int rounds = argc > 1 ? std::max(int(std::strtol(argv[1], nullptr, 10)), 1) : 9;
   ThreadPool &pool = ThreadPool::global();
   openblas_set_num_threads(int(pool.size()));
   std::printf("%u threads, %s; OpenBLAS %s, %d threads; %d rounds, median (range)\n", pool.size(),
               isaName(currentIsa()), openblas_get_corename(), openblas_get_num_threads(), rounds);
 
-  std::mt19937 random(1);
+  std::mt19937 random(1); // NOLINT(bugprone-random-generator-seed): the same data every time
   std::normal_distribution<float> normal;
   float *weights = hugeBuffer(WeightFloats), *x = hugeBuffer(size_t(4) << 20),
         *y = hugeBuffer(size_t(32) << 20);

@@ -151,7 +151,7 @@ template <size_t Streams, bool Fetch> static double readRateOf(const float *data
 
 double readRate(const float *data, size_t floats) {
   // Streams a power of two apart collide in the caches: drop a few pages.
-  floats -= 17 * 1024;
+  floats -= size_t(17) * 1024;
   return std::max({readRateOf<1, false>(data, floats), readRateOf<4, true>(data, floats),
                    readRateOf<8, false>(data, floats)});
 }

@@ -320,11 +320,11 @@ Result<TensorData> JITModel::Impl::bytesOf(const std::string &key, uint64_t expe
 }
 
 /// Calls a compiled function; every argument is a pointer.
-static void callPacked(void *address, const void *table, std::vector<Descriptor> &args) {
+static void callPacked(void *address, const void *const *table, std::vector<Descriptor> &args) {
   void *a[8];
   for (size_t i = 0; i < args.size(); ++i)
     a[i] = &args[i];
-  void *t = const_cast<void *>(table);
+  void *t = const_cast<const void **>(table);
   using P = void *;
   switch (args.size()) {
   case 0:

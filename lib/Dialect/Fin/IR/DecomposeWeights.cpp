@@ -74,7 +74,9 @@ Values DequantizeOp::decompose(OpBuilder &builder) {
     return failure();
   bool zeroCodes = getZeros() && isa<IntegerType>(Lowering::type(getZeros()).getElementType());
   Value zeroBytes;
-  if (zeroCodes && !(zeroBytes = packedBytes(l, *this, getZeros())))
+  if (zeroCodes)
+    zeroBytes = packedBytes(l, *this, getZeros());
+  if (zeroCodes && !zeroBytes)
     return failure();
   ArrayRef<int64_t> shape = getType().getShape();
   Value result =
