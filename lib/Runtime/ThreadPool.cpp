@@ -261,7 +261,8 @@ ThreadPool::ThreadPool(unsigned threads) {
 
 ThreadPool::~ThreadPool() {
   if (impl->generation != forkGeneration.load(std::memory_order_relaxed)) {
-    (void)impl.release(); // Its threads and locks belong to the parent process.
+    [[maybe_unused]] Impl *leaked =
+        impl.release(); // Its threads and locks belong to the parent process.
     return;
   }
   impl->publish(Impl::Stop);

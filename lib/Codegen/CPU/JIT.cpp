@@ -324,7 +324,7 @@ static void callPacked(void *address, const void *const *table, std::vector<Desc
   void *a[8];
   for (size_t i = 0; i < args.size(); ++i)
     a[i] = &args[i];
-  void *t = const_cast<const void **>(table);
+  void *t = static_cast<void *>(const_cast<const void **>(table));
   using P = void *;
   switch (args.size()) {
   case 0:
