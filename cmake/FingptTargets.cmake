@@ -64,6 +64,9 @@ function(fingpt_add_executable name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   fingpt_configure_target(${name} "${ARG_COMPILER}")
+  # Executables would get -fPIE, which the precompiled header was not built with.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
 endfunction()
 
 # A GoogleTest binary `<name>`, run as one CTest test.

@@ -50,13 +50,12 @@ int32_t AddedTokenSet::longest(std::string_view text, size_t at) const {
 
 /// \w : letters, marks, decimal numbers, connectors.
 static bool isWordChar(uint32_t cp) {
-  return categoryOf(cp) & (kLetter | kMark | bit(Category::Nd) |
-                           bit(Category::Pc) | bit(Category::Nl));
+  return categoryOf(cp) &
+         (kLetter | kMark | bit(Category::Nd) | bit(Category::Pc) | bit(Category::Nl));
 }
 
-void AddedTokenSet::split(
-    std::string_view text, bool parseSpecial, const LiteralRanges &literal,
-    FunctionRef<void(int32_t, std::string_view)> part) const {
+void AddedTokenSet::split(std::string_view text, bool parseSpecial, const LiteralRanges &literal,
+                          FunctionRef<void(int32_t, std::string_view)> part) const {
   size_t done = 0, range = 0;
   for (size_t at = 0; at < text.size() && !tokens.empty();) {
     if (!firstBytes[static_cast<unsigned char>(text[at])]) {
@@ -79,8 +78,7 @@ void AddedTokenSet::split(
         continue;
     }
     if (token.singleWord) {
-      bool left = start > 0 &&
-                  isWordChar(decodeUtf8(text, previousChar(text, start)).cp);
+      bool left = start > 0 && isWordChar(decodeUtf8(text, previousChar(text, start)).cp);
       bool right = end < text.size() && isWordChar(decodeUtf8(text, end).cp);
       if (left || right)
         continue;

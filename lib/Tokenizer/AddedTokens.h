@@ -44,8 +44,7 @@ public:
   bool empty() const { return tokens.empty(); }
 
   /// Cuts `text`: `part(id, piece)` in order, with id -1 for text between.
-  void split(std::string_view text, bool parseSpecial,
-             const LiteralRanges &literal,
+  void split(std::string_view text, bool parseSpecial, const LiteralRanges &literal,
              FunctionRef<void(int32_t, std::string_view)> part) const;
 
 private:

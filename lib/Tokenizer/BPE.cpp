@@ -41,8 +41,7 @@ static constexpr char kHex[] = "0123456789ABCDEF";
 std::array<int32_t, 256> byteTokenIds(const Vocabulary &vocabulary) {
   std::array<int32_t, 256> ids;
   for (unsigned b = 0; b < 256; ++b)
-    ids[b] =
-        vocabulary.find(std::string("<0x") + kHex[b >> 4] + kHex[b & 15] + ">");
+    ids[b] = vocabulary.find(std::string("<0x") + kHex[b >> 4] + kHex[b & 15] + ">");
   return ids;
 }
 
@@ -78,15 +77,13 @@ void MergeTable::insert(int32_t left, int32_t right, Merge merge) {
   }
 }
 
-bool addMerge(MergeTable &table, const Vocabulary &vocabulary,
-              std::string_view left, std::string_view right, uint32_t rank,
-              std::string_view prefix) {
+bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
+              std::string_view right, uint32_t rank, std::string_view prefix) {
   std::string joined(left);
   // HF cuts as many bytes as the prefix has, whether or not they are the
   // prefix.
   joined += right.substr(std::min(prefix.size(), right.size()));
-  int32_t l = vocabulary.find(left), r = vocabulary.find(right),
-          j = vocabulary.find(joined);
+  int32_t l = vocabulary.find(left), r = vocabulary.find(right), j = vocabulary.find(joined);
   if (l < 0 || r < 0 || j < 0)
     return false;
   table.insert(l, r, {rank, j});
@@ -94,13 +91,11 @@ bool addMerge(MergeTable &table, const Vocabulary &vocabulary,
 }
 
 BPE::BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options)
-    : vocabulary(vocabulary), merges(std::move(merges)),
-      options(std::move(options)) {
+    : vocabulary(vocabulary), merges(std::move(merges)), options(std::move(options)) {
   byteIds.fill(-1);
   if (this->options.byteLevel) {
     for (unsigned b = 0; b < 256; ++b)
-      byteIds[b] =
-          vocabulary.find(utf8(byteLevelChar(static_cast<unsigned char>(b))));
+      byteIds[b] = vocabulary.find(utf8(byteLevelChar(static_cast<unsigned char>(b))));
   } else if (this->options.byteFallback) {
     byteIds = byteTokenIds(vocabulary);
   }
@@ -108,8 +103,8 @@ BPE::BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options)
 
 bool BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   if (options.ignoreMerges) {
-    int32_t whole = options.byteLevel ? vocabulary.find(toByteLevel(piece))
-                                      : vocabulary.find(piece);
+    int32_t whole =
+        options.byteLevel ? vocabulary.find(toByteLevel(piece)) : vocabulary.find(piece);
     if (whole >= 0) {
       ids.push_back(whole);
       return true;
@@ -126,8 +121,7 @@ bool BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   return true;
 }
 
-void BPE::firstSymbols(std::string_view piece,
-                       std::vector<int32_t> &symbols) const {
+void BPE::firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const {
   bool pendingUnknown = false;
   auto unknown = [&] {
     if (options.unknown < 0)
@@ -224,16 +218,13 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
   struct Candidate {
     uint32_t rank, at;
     int32_t left, right, joined;
-    bool operator>(const Candidate &o) const {
-      return rank != o.rank ? rank > o.rank : at > o.at;
-    }
+    bool operator>(const Candidate &o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
   };
   constexpr uint32_t kEnd = ~0u;
   std::vector<Node> nodes(symbols.size());
   auto count = static_cast<uint32_t>(symbols.size());
   for (uint32_t i = 0; i < count; ++i)
-    nodes[i] = {symbols[i], i == 0 ? kEnd : i - 1,
-                i + 1 == count ? kEnd : i + 1};
+    nodes[i] = {symbols[i], i == 0 ? kEnd : i - 1, i + 1 == count ? kEnd : i + 1};
   std::vector<Candidate> start;
   auto candidate = [&](uint32_t at, Candidate &c) {
     if (at == kEnd || nodes[at].next == kEnd)
@@ -248,15 +239,14 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
   for (uint32_t i = 0; i + 1 < count; ++i)
     if (candidate(i, c))
       start.push_back(c);
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue(
-      std::greater<>(), std::move(start));
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue(std::greater<>(),
+                                                                               std::move(start));
   while (!queue.empty()) {
     Candidate top = queue.top();
     queue.pop();
     Node &node = nodes[top.at];
     // Either side may have changed since.
-    if (node.id != top.left || node.next == kEnd ||
-        nodes[node.next].id != top.right)
+    if (node.id != top.left || node.next == kEnd || nodes[node.next].id != top.right)
       continue;
     Node &gone = nodes[node.next];
     node.id = top.joined;

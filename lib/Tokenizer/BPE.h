@@ -70,12 +70,11 @@ private:
     Merge merge{};
   };
   static uint64_t pack(int32_t left, int32_t right) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 |
-           static_cast<uint32_t>(right);
+    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   }
   size_t hash(uint64_t key) const {
-    return static_cast<size_t>(static_cast<uint64_t>(
-        static_cast<unsigned __int128>(key) * 0x9E3779B97F4A7C15u >> 32));
+    return static_cast<size_t>(
+        static_cast<uint64_t>(static_cast<unsigned __int128>(key) * 0x9E3779B97F4A7C15u >> 32));
   }
   std::vector<Entry> entries;
   size_t mask;
@@ -88,8 +87,7 @@ public:
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
-  void firstSymbols(std::string_view piece,
-                    std::vector<int32_t> &symbols) const;
+  void firstSymbols(std::string_view piece, std::vector<int32_t> &symbols) const;
   void mergeShort(std::vector<int32_t> &symbols) const;
   void mergeLong(std::vector<int32_t> &symbols) const;
 
@@ -101,9 +99,8 @@ private:
 
 /// Resolves one merge against the vocabulary and adds it; false if a side or
 /// the joined token is absent.
-bool addMerge(MergeTable &table, const Vocabulary &vocabulary,
-              std::string_view left, std::string_view right, uint32_t rank,
-              std::string_view prefix = {});
+bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
+              std::string_view right, uint32_t rank, std::string_view prefix = {});
 
 } // namespace fingpt::tokenizer
 

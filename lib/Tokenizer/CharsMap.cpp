@@ -6,32 +6,28 @@
 
 namespace fingpt::tokenizer {
 
-Result<CharsMap> CharsMap::parse(std::string_view blob,
-                                 const std::string &where) {
+Result<CharsMap> CharsMap::parse(std::string_view blob, const std::string &where) {
   CharsMap map;
   if (blob.empty())
     return map;
   uint32_t trieBytes;
   if (blob.size() < 4)
-    return Error::at(where, "charsmap", "at least 4 bytes",
-                     std::to_string(blob.size()));
+    return Error::at(where, "charsmap", "at least 4 bytes", std::to_string(blob.size()));
   std::memcpy(&trieBytes, blob.data(), 4);
   if (trieBytes % 4 != 0 || trieBytes == 0 || trieBytes > blob.size() - 4)
     return Error::at(where, "charsmap trie",
-                     "a multiple of 4 bytes in [4, " +
-                         std::to_string(blob.size() - 4) + "]",
+                     "a multiple of 4 bytes in [4, " + std::to_string(blob.size() - 4) + "]",
                      std::to_string(trieBytes));
   map.units.resize(trieBytes / 4);
   std::memcpy(map.units.data(), blob.data() + 4, trieBytes);
   map.replacements = blob.substr(4 + trieBytes);
   if (map.replacements.empty() || map.replacements.back() != '\0')
-    return Error::at(where, "charsmap replacements", "a NUL at the end",
-                     "none");
+    return Error::at(where, "charsmap replacements", "a NUL at the end", "none");
   return map;
 }
 
-bool CharsMap::find(std::string_view text, size_t at, bool longest,
-                    std::string_view &replacement, size_t &length) const {
+bool CharsMap::find(std::string_view text, size_t at, bool longest, std::string_view &replacement,
+                    size_t &length) const {
   if (units.empty())
     return false;
   auto offset = [](uint32_t u) { return (u >> 10) << ((u & 0x200) >> 6); };
@@ -53,8 +49,7 @@ bool CharsMap::find(std::string_view text, size_t at, bool longest,
     uint32_t start = units[p] & 0x7FFFFFFFu;
     if (start >= replacements.size())
       break;
-    replacement =
-        std::string_view(replacements.data() + start); // NUL-terminated
+    replacement = std::string_view(replacements.data() + start); // NUL-terminated
     length = i + 1 - at;
     found = true;
     if (!longest)
@@ -95,8 +90,8 @@ public:
       while (afterSpace && !part.empty() && part[0] == ' ')
         part.remove_prefix(1);
       if (out.size() > (text.size() + 4096) * 64)
-        return Error::at("text", "grows too much under normalization",
-                         "at most 64 times its size", "more");
+        return Error::at("text", "grows too much under normalization", "at most 64 times its size",
+                         "more");
       for (char c : part)
         if (c == ' ')
           out += space;
@@ -116,8 +111,7 @@ public:
   }
 
 private:
-  std::string_view next(std::string_view input, size_t at,
-                        size_t &length) const {
+  std::string_view next(std::string_view input, size_t at, size_t &length) const {
     int32_t ignored;
     if (passed.longest(input, at, length, ignored))
       return input.substr(at, length);
@@ -149,8 +143,7 @@ public:
     for (size_t at = 0; at < input.size();) {
       size_t end = clusterEnd(input, at), length;
       std::string_view cluster = input.substr(at, end - at), replacement;
-      if (cluster.size() < 6 &&
-          map.find(cluster, 0, false, replacement, length)) {
+      if (cluster.size() < 6 && map.find(cluster, 0, false, replacement, length)) {
         out += replacement;
       } else {
         for (size_t i = 0; i < cluster.size();) {
@@ -161,8 +154,8 @@ public:
       }
       at = end;
       if (out.size() > (text.size() + 4096) * 64)
-        return Error::at("text", "grows too much under normalization",
-                         "at most 64 times its size", "more");
+        return Error::at("text", "grows too much under normalization", "at most 64 times its size",
+                         "more");
     }
     text = std::move(out);
     return Status::ok();
@@ -175,8 +168,7 @@ private:
     for (at += d.length; at < text.size(); at += d.length) {
       Decoded n = decodeUtf8(text, at);
       if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(d.cp),
-                                           static_cast<utf8proc_int32_t>(n.cp),
-                                           &state))
+                                           static_cast<utf8proc_int32_t>(n.cp), &state))
         break;
       d = n;
     }
@@ -187,11 +179,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<Normalizer>
-sentencePieceNormalizer(CharsMap map, SentencePieceNormalizerOptions options,
-                        std::vector<std::string> userDefined) {
-  return std::make_unique<SentencePieceNormalizer>(std::move(map), options,
-                                                   std::move(userDefined));
+std::unique_ptr<Normalizer> sentencePieceNormalizer(CharsMap map,
+                                                    SentencePieceNormalizerOptions options,
+                                                    std::vector<std::string> userDefined) {
+  return std::make_unique<SentencePieceNormalizer>(std::move(map), options, std::move(userDefined));
 }
 std::unique_ptr<Normalizer> precompiledNormalizer(CharsMap map) {
   return std::make_unique<PrecompiledNormalizer>(std::move(map));

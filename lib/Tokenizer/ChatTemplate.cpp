@@ -18,9 +18,7 @@ namespace {
 using Messages = std::vector<ChatMessage>;
 
 /// Python's str.strip(): white space of Unicode, and the four separators.
-bool isStripped(uint32_t cp) {
-  return isSpace(cp) || (cp >= 0x1C && cp <= 0x1F);
-}
+bool isStripped(uint32_t cp) { return isSpace(cp) || (cp >= 0x1C && cp <= 0x1F); }
 std::string_view strip(std::string_view text) {
   while (!text.empty()) {
     Decoded d = decodeUtf8(text, 0);
@@ -47,8 +45,8 @@ std::string_view stripNewlines(std::string_view text, bool left, bool right) {
 class Renderer {
 public:
   Renderer(const Tokenizer &tokenizer, const Messages &messages, bool prompt)
-      : tokenizer(tokenizer), source(*tokenizer.chatTemplate()),
-        messages(messages), prompt(prompt) {}
+      : tokenizer(tokenizer), source(*tokenizer.chatTemplate()), messages(messages),
+        prompt(prompt) {}
 
   Status render() {
     if (messages.empty())
@@ -67,8 +65,7 @@ public:
     };
     static const Family families[] = {
         {{"<|im_start|>", "<|im_sep|>"}, &Renderer::phi4},
-        {{"<|im_start|>", "<|im_end|>", "</think>", "last_query_index"},
-         &Renderer::qwen3},
+        {{"<|im_start|>", "<|im_end|>", "</think>", "last_query_index"}, &Renderer::qwen3},
         {{"<|im_start|>", "<|im_end|>"}, &Renderer::chatML},
         {{"<|start_header_id|>", "<|eot_id|>"}, &Renderer::llama3},
         {{"[INST]", "<<SYS>>"}, &Renderer::llama2},
@@ -82,18 +79,14 @@ public:
                       [&](const char *mark) { return has(mark); }))
         return (this->*family.render)();
     return Error::at("chat template", "unknown format",
-                     "ChatML, Llama 2 or 3, Mistral, Gemma, Phi or Zephyr",
-                     quote(source, 120));
+                     "ChatML, Llama 2 or 3, Mistral, Gemma, Phi or Zephyr", quote(source, 120));
   }
 
   std::string out;
-  std::vector<std::pair<size_t, size_t>>
-      contents; ///< byte ranges of strangers' text
+  std::vector<std::pair<size_t, size_t>> contents; ///< byte ranges of strangers' text
 
 private:
-  bool has(std::string_view text) const {
-    return source.find(text) != std::string::npos;
-  }
+  bool has(std::string_view text) const { return source.find(text) != std::string::npos; }
   /// A string literal of the template, in either kind of quotes.
   bool hasLiteral(const std::string &text) const {
     return has("'" + text + "'") || has("\"" + text + "\"");
@@ -115,8 +108,7 @@ private:
   std::string eos() const { return special(tokenizer.special().eos); }
 
   /// The constant text of '<|im_start|>system\nTEXT<|im_end|>' in the template.
-  std::string defaultSystem(std::string_view open,
-                            std::string_view close) const {
+  std::string defaultSystem(std::string_view open, std::string_view close) const {
     for (size_t at = 0; (at = source.find(open, at)) != std::string::npos;) {
       at += open.size();
       size_t end = source.find(close, at);
@@ -144,8 +136,7 @@ private:
       system = defaultSystem("<|im_start|>system\n", "<|im_end|>");
     if (!system.empty() && messages[0].role != "system")
       out += "<|im_start|>system\n" + system + "<|im_end|>\n";
-    bool trims = has("message['content'] | trim") ||
-                 has("message['content']|trim") ||
+    bool trims = has("message['content'] | trim") || has("message['content']|trim") ||
                  has("message.content | trim") || has("message.content|trim");
     for (const ChatMessage &m : messages) {
       out += "<|im_start|>" + m.role + "\n";
@@ -175,12 +166,10 @@ private:
       if (m.role == "assistant") {
         if (size_t first = text.find(kClose); first != std::string_view::npos) {
           thought = stripNewlines(text.substr(0, first), false, true);
-          if (size_t open = thought.rfind(kOpen);
-              open != std::string_view::npos)
+          if (size_t open = thought.rfind(kOpen); open != std::string_view::npos)
             thought = thought.substr(open + kOpen.size());
           thought = stripNewlines(thought, true, false);
-          text = stripNewlines(text.substr(text.rfind(kClose) + kClose.size()),
-                               true, false);
+          text = stripNewlines(text.substr(text.rfind(kClose) + kClose.size()), true, false);
         }
         if (i > lastQuery && (i + 1 == messages.size() || !thought.empty())) {
           out += "<think>\n";
@@ -217,8 +206,7 @@ private:
     if (has("Cutting Knowledge Date")) { // 3.1 and later always have a system
                                          // turn
       header("system");
-      out +=
-          "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
+      out += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
       if (messages[0].role == "system")
         content(strip(messages[i++].content));
       out += "<|eot_id|>";
@@ -240,9 +228,8 @@ private:
       if (messages[i].role != wanted)
         return roleError(i, wanted);
     }
-    return first < messages.size()
-               ? Status::ok()
-               : Error::at("messages", "chat", "a user message", "none");
+    return first < messages.size() ? Status::ok()
+                                   : Error::at("messages", "chat", "a user message", "none");
   }
   bool startsWithSystem() const { return messages[0].role == "system"; }
 
@@ -284,20 +271,15 @@ private:
     bool systemLast = has("loop.last and system_message");
     size_t first = startsWithSystem() ? 1 : 0;
     if (first == 1 && !ownSystem && !systemFirst && !systemLast)
-      return roleError(0,
-                       "user or assistant, as the format has no system role");
+      return roleError(0, "user or assistant, as the format has no system role");
     if (Status s = alternate(first); !s)
       return s;
-    std::string open =
-        hasLiteral("[INST] ") || has("[INST] ' +") ? "[INST] " : "[INST]";
+    std::string open = hasLiteral("[INST] ") || has("[INST] ' +") ? "[INST] " : "[INST]";
     std::string close = hasLiteral(" [/INST]") ? " [/INST]" : "[/INST]";
-    bool spaceBefore = has("' ' + message") || has("\" \" + message") ||
-                       has("\" \" + content");
-    bool spaceAfter = has("eos_token + ' '") || has("eos_token + \" \"") ||
-                      has("eos_token+ ' '");
-    bool trims =
-        has("message[\"content\"]|trim") || has("message['content']|trim") ||
-        has("message['content'] | trim") || has("message[\"content\"] | trim");
+    bool spaceBefore = has("' ' + message") || has("\" \" + message") || has("\" \" + content");
+    bool spaceAfter = has("eos_token + ' '") || has("eos_token + \" \"") || has("eos_token+ ' '");
+    bool trims = has("message[\"content\"]|trim") || has("message['content']|trim") ||
+                 has("message['content'] | trim") || has("message[\"content\"] | trim");
     out += bos();
     if (first == 1 && ownSystem) {
       out += "[SYSTEM_PROMPT]";
@@ -328,14 +310,13 @@ private:
   Status gemma() {
     size_t first = startsWithSystem() ? 1 : 0;
     if (first == 1 && !has("first_user_prefix"))
-      return roleError(0,
-                       "user or assistant, as the format has no system role");
+      return roleError(0, "user or assistant, as the format has no system role");
     if (Status s = alternate(first); !s)
       return s;
     out += bos();
     for (size_t i = first; i < messages.size(); ++i) {
-      out += std::string("<start_of_turn>") +
-             (messages[i].role == "assistant" ? "model" : "user") + "\n";
+      out += std::string("<start_of_turn>") + (messages[i].role == "assistant" ? "model" : "user") +
+             "\n";
       if (i == 1 && first == 1) {
         content(messages[0].content);
         out += "\n\n";
@@ -349,20 +330,17 @@ private:
   }
 
   Status phi3() {
-    bool generic = has("'<|' + message['role'] + '|>'") ||
-                   has("\"<|\" + message[\"role\"]");
+    bool generic = has("'<|' + message['role'] + '|>'") || has("\"<|\" + message[\"role\"]");
     std::string newline = generic ? "" : "\n";
     // The first edition opens the answer with the question.
-    bool answerOpened =
-        has("<|assistant|>' + '\\n'}}") || has("'<|assistant|>' + '\\n' }}");
+    bool answerOpened = has("<|assistant|>' + '\\n'}}") || has("'<|assistant|>' + '\\n' }}");
     bool old = answerOpened && !has("add_generation_prompt");
     if (has("bos_token"))
       out += bos();
     for (size_t i = 0; i < messages.size(); ++i) {
       const ChatMessage &m = messages[i];
       if (old && m.role != "user" && m.role != "assistant")
-        return roleError(i,
-                         "user or assistant, as the format has no other role");
+        return roleError(i, "user or assistant, as the format has no other role");
       if (!(old && m.role == "assistant"))
         out += "<|" + m.role + "|>" + newline;
       content(m.content);
@@ -402,8 +380,7 @@ private:
 Result<Renderer> render(const Tokenizer &tokenizer, const Messages &messages,
                         bool addGenerationPrompt) {
   if (!tokenizer.chatTemplate())
-    return Error::at("chat template", "missing", "a model with a chat template",
-                     "none");
+    return Error::at("chat template", "missing", "a model with a chat template", "none");
   Renderer renderer(tokenizer, messages, addGenerationPrompt);
   if (Status s = renderer.render(); !s)
     return s.takeError();
@@ -412,8 +389,7 @@ Result<Renderer> render(const Tokenizer &tokenizer, const Messages &messages,
 
 } // namespace
 
-Result<std::string> renderChat(const Tokenizer &tokenizer,
-                               const Messages &messages,
+Result<std::string> renderChat(const Tokenizer &tokenizer, const Messages &messages,
                                bool addGenerationPrompt) {
   auto rendered = render(tokenizer, messages, addGenerationPrompt);
   if (!rendered)
@@ -421,8 +397,7 @@ Result<std::string> renderChat(const Tokenizer &tokenizer,
   return std::move(rendered->out);
 }
 
-Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer,
-                                        const Messages &messages,
+Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer, const Messages &messages,
                                         bool addGenerationPrompt) {
   auto rendered = render(tokenizer, messages, addGenerationPrompt);
   if (!rendered)

@@ -161,8 +161,7 @@ private:
         continue;
       }
       std::string ignored;
-      if (!final &&
-          appendLossy(ignored, std::string_view(pending).substr(i), false) == 0)
+      if (!final && appendLossy(ignored, std::string_view(pending).substr(i), false) == 0)
         break; // may still become a character
       out += kReplacement;
       ++i;
@@ -204,8 +203,7 @@ private:
 void replaceAll(std::string &text, std::string_view from, std::string_view to) {
   std::string out;
   size_t at = 0;
-  for (size_t found; (found = text.find(from, at)) != std::string::npos;
-       at = found + from.size()) {
+  for (size_t found; (found = text.find(from, at)) != std::string::npos; at = found + from.size()) {
     out.append(text, at, found - at);
     out += to;
   }
@@ -217,8 +215,7 @@ void replaceAll(std::string &text, std::string_view from, std::string_view to) {
 
 class WordPieceStep : public TokenStep {
 public:
-  WordPieceStep(std::string prefix, bool cleanup)
-      : prefix(std::move(prefix)), cleanup(cleanup) {}
+  WordPieceStep(std::string prefix, bool cleanup) : prefix(std::move(prefix)), cleanup(cleanup) {}
   void take(const std::string &token) override {
     std::string text = token;
     if (!first) {
@@ -268,8 +265,7 @@ public:
     held += text;
     size_t keep = 0;
     while (keep < stop && held.size() >= (keep + 1) * content.size() &&
-           held.compare(held.size() - (keep + 1) * content.size(),
-                        content.size(), content) == 0)
+           held.compare(held.size() - (keep + 1) * content.size(), content.size(), content) == 0)
       ++keep;
     size_t out = held.size() - keep * content.size();
     next->part(std::string_view(held).substr(0, out));
@@ -302,8 +298,7 @@ public:
     }
     // The longest end that may be the beginning of a match stays.
     size_t keep = std::min(pattern.size() - 1, held.size() - at);
-    while (keep > 0 &&
-           held.compare(held.size() - keep, keep, pattern, 0, keep) != 0)
+    while (keep > 0 && held.compare(held.size() - keep, keep, pattern, 0, keep) != 0)
       --keep;
     out.append(held, at, held.size() - keep - at);
     held.erase(0, held.size() - keep);
@@ -375,46 +370,30 @@ private:
 
 } // namespace
 
-std::unique_ptr<DecodeStep> byteLevelDecoder() {
-  return std::make_unique<ByteLevelStep>();
-}
-std::unique_ptr<DecodeStep> fuseDecoder() {
-  return std::make_unique<FuseStep>();
-}
-std::unique_ptr<DecodeStep> byteFallbackDecoder() {
-  return std::make_unique<ByteFallbackStep>();
-}
-std::unique_ptr<DecodeStep> rawByteDecoder() {
-  return std::make_unique<RawByteStep>();
-}
-std::unique_ptr<DecodeStep> utf8Decoder() {
-  return std::make_unique<Utf8Step>();
-}
-std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space,
-                                                bool untilText) {
+std::unique_ptr<DecodeStep> byteLevelDecoder() { return std::make_unique<ByteLevelStep>(); }
+std::unique_ptr<DecodeStep> fuseDecoder() { return std::make_unique<FuseStep>(); }
+std::unique_ptr<DecodeStep> byteFallbackDecoder() { return std::make_unique<ByteFallbackStep>(); }
+std::unique_ptr<DecodeStep> rawByteDecoder() { return std::make_unique<RawByteStep>(); }
+std::unique_ptr<DecodeStep> utf8Decoder() { return std::make_unique<Utf8Step>(); }
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText) {
   return std::make_unique<LeadingSpaceStep>(std::move(space), untilText);
 }
-std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement,
-                                             bool dropFirst) {
+std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst) {
   return std::make_unique<MetaspaceStep>(std::move(replacement), dropFirst);
 }
 std::unique_ptr<DecodeStep> wordPieceDecoder(std::string prefix, bool cleanup) {
   return std::make_unique<WordPieceStep>(std::move(prefix), cleanup);
 }
-std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start,
-                                         size_t stop) {
+std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start, size_t stop) {
   return std::make_unique<StripStep>(std::move(content), start, stop);
 }
-std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern,
-                                           std::string content) {
+std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern, std::string content) {
   return std::make_unique<ReplaceStep>(std::move(pattern), std::move(content));
 }
 std::unique_ptr<DecodeStep> suffixDecoder(std::string suffix) {
   return std::make_unique<SuffixStep>(std::move(suffix));
 }
-std::unique_ptr<DecodeStep> joinDecoder() {
-  return std::make_unique<JoinStep>();
-}
+std::unique_ptr<DecodeStep> joinDecoder() { return std::make_unique<JoinStep>(); }
 std::unique_ptr<DecodeStep>
 rewriteDecoder(std::function<std::string(const std::string &)> rewrite) {
   return std::make_unique<RewriteStep>(std::move(rewrite));
@@ -429,8 +408,6 @@ DecodeChain::DecodeChain(const std::vector<DecodeStepFactory> &factories) {
   first = steps.front().get();
 }
 
-std::string &DecodeChain::collected() {
-  return static_cast<Collector &>(*steps.back()).out;
-}
+std::string &DecodeChain::collected() { return static_cast<Collector &>(*steps.back()).out; }
 
 } // namespace fingpt::tokenizer

@@ -42,24 +42,19 @@ std::unique_ptr<DecodeStep> rawByteDecoder();
 std::unique_ptr<DecodeStep> utf8Decoder();
 /// Takes the one space that SentencePiece puts before a text away again: from
 /// the first token, or from every token until one is not empty.
-std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space,
-                                                bool untilText);
+std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText);
 /// Spaces for `replacement`; in the first token nothing if `dropFirst`.
-std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement,
-                                             bool dropFirst);
+std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst);
 std::unique_ptr<DecodeStep> wordPieceDecoder(std::string prefix, bool cleanup);
 /// Removes up to `start` leading and `stop` trailing `content` of every token.
-std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start,
-                                         size_t stop);
-std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern,
-                                           std::string content);
+std::unique_ptr<DecodeStep> stripDecoder(std::string content, size_t start, size_t stop);
+std::unique_ptr<DecodeStep> replaceDecoder(std::string pattern, std::string content);
 /// Spaces for the end-of-word suffix, none after the last token.
 std::unique_ptr<DecodeStep> suffixDecoder(std::string suffix);
 /// A space between tokens, for tokenizers without a decoder.
 std::unique_ptr<DecodeStep> joinDecoder();
 /// Any rewriting of whole tokens.
-std::unique_ptr<DecodeStep>
-rewriteDecoder(std::function<std::string(const std::string &)> rewrite);
+std::unique_ptr<DecodeStep> rewriteDecoder(std::function<std::string(const std::string &)> rewrite);
 
 /// A running chain.
 class DecodeChain {

@@ -20,26 +20,23 @@ constexpr const char *kPrefix = "tokenizer.ggml.";
 /// What every kind of vocabulary has.
 class Reader {
 public:
-  Reader(const GGUFFile &file, bool wordPiece)
-      : file(file), wordPiece(wordPiece) {}
+  Reader(const GGUFFile &file, bool wordPiece) : file(file), wordPiece(wordPiece) {}
 
   Status read() {
     auto texts = file.strings(key("tokens"));
     if (!texts)
       return texts.takeError();
     if (texts->empty() || texts->size() > static_cast<size_t>(kMaxTokenId))
-      return Error::at(where("tokens"), "token count",
-                       "1 to " + std::to_string(kMaxTokenId),
+      return Error::at(where("tokens"), "token count", "1 to " + std::to_string(kMaxTokenId),
                        std::to_string(texts->size()));
     int32_t id = 0;
     for (std::string_view raw : *texts) {
       std::string text = wordPiece ? wordPieceText(raw) : std::string(raw);
       if (pipeline->vocabulary.add(text, id) != Vocabulary::Added::Ok)
-        return Error::at(where("tokens") + "/" + std::to_string(id),
-                         "duplicate token", "distinct texts",
+        return Error::at(where("tokens") + "/" + std::to_string(id), "duplicate token",
+                         "distinct texts",
                          quote(text) + " again (first as " +
-                             std::to_string(pipeline->vocabulary.find(text)) +
-                             ")");
+                             std::to_string(pipeline->vocabulary.find(text)) + ")");
       ++id;
     }
     if (file.find(key("token_type"))) {
@@ -47,13 +44,12 @@ public:
       if (!read)
         return read.takeError();
       if (read->size() != texts->size())
-        return Error::at(where("token_type"), "count",
-                         std::to_string(texts->size()),
+        return Error::at(where("token_type"), "count", std::to_string(texts->size()),
                          std::to_string(read->size()));
       for (size_t i = 0; i < read->size(); ++i) {
         if ((*read)[i] < 1 || (*read)[i] > 6)
-          return Error::at(where("token_type") + "/" + std::to_string(i),
-                           "token type", "1 to 6", std::to_string((*read)[i]));
+          return Error::at(where("token_type") + "/" + std::to_string(i), "token type", "1 to 6",
+                           std::to_string((*read)[i]));
         types.push_back(static_cast<PieceType>((*read)[i]));
       }
     }
@@ -70,8 +66,7 @@ public:
   /// Control and user-defined tokens are cut out of the text before the model.
   Status addTokens() {
     for (size_t i = 0; i < types.size(); ++i) {
-      bool special =
-          types[i] == PieceType::Control || types[i] == PieceType::Unknown;
+      bool special = types[i] == PieceType::Control || types[i] == PieceType::Unknown;
       if (!special && types[i] != PieceType::UserDefined)
         continue;
       AddedToken token;
@@ -79,10 +74,9 @@ public:
       token.content = std::string(pipeline->vocabulary.text(token.id));
       token.special = special;
       if (token.content.size() > kMaxAddedTokenBytes)
-        return Error::at(
-            where("tokens") + "/" + std::to_string(i), "special token",
-            "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
-            std::to_string(token.content.size()));
+        return Error::at(where("tokens") + "/" + std::to_string(i), "special token",
+                         "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
+                         std::to_string(token.content.size()));
       if (Status s = pipeline->addToken(token); !s)
         return s.takeError().in(where("tokens"));
     }
@@ -106,12 +100,8 @@ public:
     return Status::ok();
   }
 
-  std::string key(const char *name) const {
-    return std::string(kPrefix) + name;
-  }
-  std::string where(const char *name) const {
-    return escaped(file.path(), 1000) + ":" + key(name);
-  }
+  std::string key(const char *name) const { return std::string(kPrefix) + name; }
+  std::string where(const char *name) const { return escaped(file.path(), 1000) + ":" + key(name); }
 
   const GGUFFile &file;
   std::unique_ptr<Pipeline> pipeline = std::make_unique<Pipeline>();
@@ -137,8 +127,7 @@ private:
     if (*value == -1 || *value == 0xFFFFFFFF) // both stand for "none"
       return Status::ok();
     if (*value < 0 || *value >= size)
-      return Error::at(where(name), "token id",
-                       "an id in [0, " + std::to_string(size - 1) + "]",
+      return Error::at(where(name), "token id", "an id in [0, " + std::to_string(size - 1) + "]",
                        std::to_string(*value));
     out = static_cast<int32_t>(*value);
     return Status::ok();
@@ -179,21 +168,18 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
     // A side may itself begin with a space (raw UTF-8 vocabularies).
     size_t space = merge.find(' ', 1);
     if (space == std::string_view::npos ||
-        !addMerge(table, pipeline.vocabulary, merge.substr(0, space),
-                  merge.substr(space + 1), static_cast<uint32_t>(rank)))
-      return Error::at(
-          reader.where("merges") + "/" + std::to_string(rank), "merge",
-          "two tokens of the vocabulary whose join is a third", quote(merge));
+        !addMerge(table, pipeline.vocabulary, merge.substr(0, space), merge.substr(space + 1),
+                  static_cast<uint32_t>(rank)))
+      return Error::at(reader.where("merges") + "/" + std::to_string(rank), "merge",
+                       "two tokens of the vocabulary whose join is a third", quote(merge));
   }
   BPEOptions options;
   options.byteLevel = !gemma4;
   options.byteFallback = gemma4;
   options.ignoreMerges = pre.ignoreMerges;
-  pipeline.model =
-      std::make_unique<BPE>(pipeline.vocabulary, std::move(table), options);
+  pipeline.model = std::make_unique<BPE>(pipeline.vocabulary, std::move(table), options);
   for (const Scanner &scanner : pre.scanners)
-    pipeline.preTokenizers.push_back(
-        std::make_unique<ScannerPreTokenizer>(scanner));
+    pipeline.preTokenizers.push_back(std::make_unique<ScannerPreTokenizer>(scanner));
   if (Status s = reader.addTokens(); !s)
     return s;
   if (!gemma4) {
@@ -201,9 +187,8 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
   } else {
     pipeline.normalizers.push_back(
         replaceNormalizer(Pattern::literal(" "), std::string(kSpaceSymbol)));
-    pipeline.decoders = {
-        [] { return replaceDecoder(std::string(kSpaceSymbol), " "); },
-        rawByteDecoder, utf8Decoder};
+    pipeline.decoders = {[] { return replaceDecoder(std::string(kSpaceSymbol), " "); },
+                         rawByteDecoder, utf8Decoder};
   }
   if (Status s = reader.addBosEos(pre.addBos, false); !s)
     return s;
@@ -229,8 +214,7 @@ Status buildScored(Reader &reader, bool unigram) {
   ScoredPieces pieces;
   for (size_t i = 0; i < count; ++i) {
     if (!std::isfinite((*scores)[i]))
-      return Error::at(reader.where("scores") + "/" + std::to_string(i),
-                       "score", "a finite number",
+      return Error::at(reader.where("scores") + "/" + std::to_string(i), "score", "a finite number",
                        std::to_string((*scores)[i]));
     pieces.scores.push_back(static_cast<float>((*scores)[i]));
   }
@@ -262,20 +246,18 @@ Status buildScored(Reader &reader, bool unigram) {
   options.keepInvalid = !unigram;
   CharsMap map;
   if (const GGUFValue *value = file.find(reader.key("precompiled_charsmap"))) {
-    if (value->type != GGUFType::Array || (value->elementType != GGUFType::U8 &&
-                                           value->elementType != GGUFType::I8))
-      return Error::at(reader.where("precompiled_charsmap"), "wrong type",
-                       "an array of bytes", "another type");
-    auto parsed =
-        CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
+    if (value->type != GGUFType::Array ||
+        (value->elementType != GGUFType::U8 && value->elementType != GGUFType::I8))
+      return Error::at(reader.where("precompiled_charsmap"), "wrong type", "an array of bytes",
+                       "another type");
+    auto parsed = CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
     if (!parsed)
       return parsed.takeError();
     map = std::move(*parsed);
   }
   if (Status s = reader.addTokens(); !s)
     return s;
-  buildSentencePiece(pipeline, std::move(pieces), unigram, std::move(map),
-                     options);
+  buildSentencePiece(pipeline, std::move(pieces), unigram, std::move(map), options);
   return reader.addBosEos(!unigram, unigram);
 }
 
@@ -296,16 +278,15 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromGGUF(const GGUFFile &file) {
     const Pretokenizer *found = findPretokenizer(*pre);
     if (!found)
       return Error::at(reader.where("pre"), "unknown pre-tokenizer",
-                       "a known name (gpt-2, llama-bpe, qwen2, smollm, …)",
-                       quote(*pre));
+                       "a known name (gpt-2, llama-bpe, qwen2, smollm, …)", quote(*pre));
     built = buildByteLevel(reader, *found, *pre == "gemma4");
   } else if (*model == "llama" || *model == "t5") {
     built = buildScored(reader, *model == "t5");
   } else if (*model == "bert") {
     built = completeBert(*reader.pipeline, true, escaped(file.path(), 1000));
   } else {
-    return Error::at(reader.where("model"), "unknown tokenizer",
-                     "gpt2, llama, bert or t5", quote(*model));
+    return Error::at(reader.where("model"), "unknown tokenizer", "gpt2, llama, bert or t5",
+                     quote(*model));
   }
   if (!built)
     return built.takeError();

@@ -21,8 +21,7 @@ bool exists(const std::string &path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
-Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path,
-                                                bool lowercase) {
+Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path, bool lowercase) {
   auto text = readFile(path, 256u << 20);
   if (!text)
     return text.takeError();
@@ -32,14 +31,12 @@ Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path,
   for (; !rest.empty(); ++id) {
     size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view()
-                                         : rest.substr(end + 1);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     if (!line.empty() && line.back() == '\r')
       line.remove_suffix(1);
     std::string where = escaped(path, 1000) + ":" + std::to_string(id + 1);
     if (id > kMaxTokenId)
-      return Error::at(where, "tokens",
-                       "at most " + std::to_string(kMaxTokenId + 1), "more");
+      return Error::at(where, "tokens", "at most " + std::to_string(kMaxTokenId + 1), "more");
     if (pipeline->vocabulary.add(line, id) != Vocabulary::Added::Ok)
       return Error::at(where, "duplicate token", "distinct texts", quote(line));
   }
@@ -49,9 +46,8 @@ Result<std::unique_ptr<Tokenizer>> fromVocabTxt(const std::string &path,
 }
 
 /// GPT-2's two files.
-Result<std::unique_ptr<Tokenizer>>
-fromVocabAndMerges(const std::string &vocabPath,
-                   const std::string &mergesPath) {
+Result<std::unique_ptr<Tokenizer>> fromVocabAndMerges(const std::string &vocabPath,
+                                                      const std::string &mergesPath) {
   auto vocab = readJsonFile(vocabPath);
   if (!vocab)
     return vocab.takeError();
@@ -63,8 +59,7 @@ fromVocabAndMerges(const std::string &vocabPath,
   while (!rest.empty()) {
     size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view()
-                                         : rest.substr(end + 1);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     if (!line.empty() && line.back() == '\r')
       line.remove_suffix(1);
     if (!line.empty() && line.substr(0, 9) != "#version:")
@@ -72,14 +67,12 @@ fromVocabAndMerges(const std::string &vocabPath,
   }
   Json added = Json::array();
   if (vocab->is_object() && vocab->contains("<|endoftext|>"))
-    added.push_back({{"id", (*vocab)["<|endoftext|>"]},
-                     {"content", "<|endoftext|>"},
-                     {"special", true}});
-  Json root = {
-      {"added_tokens", added},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"model", {{"type", "BPE"}, {"vocab", *vocab}, {"merges", merges}}}};
+    added.push_back(
+        {{"id", (*vocab)["<|endoftext|>"]}, {"content", "<|endoftext|>"}, {"special", true}});
+  Json root = {{"added_tokens", added},
+               {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+               {"decoder", {{"type", "ByteLevel"}}},
+               {"model", {{"type", "BPE"}, {"vocab", *vocab}, {"merges", merges}}}};
   return Tokenizer::fromJson(root, vocabPath);
 }
 
@@ -96,9 +89,8 @@ public:
       return s;
     SpecialTokens &special = pipeline.specialForUpdate();
     const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-        {"bos_token", &special.bos},  {"eos_token", &special.eos},
-        {"unk_token", &special.unk},  {"pad_token", &special.pad},
-        {"sep_token", &special.sep},  {"cls_token", &special.cls},
+        {"bos_token", &special.bos},  {"eos_token", &special.eos}, {"unk_token", &special.unk},
+        {"pad_token", &special.pad},  {"sep_token", &special.sep}, {"cls_token", &special.cls},
         {"mask_token", &special.mask}};
     for (auto [key, id] : roles)
       if (Status s = role(key, *id); !s)
@@ -116,8 +108,7 @@ private:
     if (!tokens)
       return tokens.takeError();
     for (const auto &[key, value] : tokens->json().items()) {
-      Component item(value, config.fileName(),
-                     "/added_tokens_decoder/" + escaped(key));
+      Component item(value, config.fileName(), "/added_tokens_decoder/" + escaped(key));
       int64_t id = 0;
       bool number = !key.empty() && key.size() <= 9;
       for (char c : key) {
@@ -126,9 +117,7 @@ private:
       }
       if (!number || id > kMaxTokenId)
         return Error::at(item.where(), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) +
-                             "]",
-                         quote(key));
+                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]", quote(key));
       if (Status s = item.expectObject(); !s)
         return s;
       AddedToken token;
@@ -154,8 +143,7 @@ private:
     if (value->is_object() && value->contains("content"))
       text = &(*value)["content"];
     if (!text->is_string())
-      return Error::at(config.where(key), "wrong type", "a string",
-                       describe(*text));
+      return Error::at(config.where(key), "wrong type", "a string", describe(*text));
     id = pipeline.tokenId(text->get_ref<const std::string &>());
     return Status::ok();
   }
@@ -169,8 +157,7 @@ private:
     auto begins = [&](std::string_view prefix) {
       return name->compare(0, prefix.size(), prefix) == 0;
     };
-    if (described && !begins("Llama") && !begins("CodeLlama") &&
-        !begins("Gemma"))
+    if (described && !begins("Llama") && !begins("CodeLlama") && !begins("Gemma"))
       return Status::ok();
     const SpecialTokens &special = pipeline.special();
     for (bool begin : {true, false}) {
@@ -201,18 +188,17 @@ private:
       pipeline.chatForUpdate() = value->get<std::string>();
       return Status::ok();
     }
-    return config.forEach("chat_template",
-                          [&](const Component &item, size_t) -> Status {
-                            auto name = item.string("name");
-                            auto text = item.string("template");
-                            if (!name)
-                              return name.takeError();
-                            if (!text)
-                              return text.takeError();
-                            if (*name == "default" || !pipeline.chatForUpdate())
-                              pipeline.chatForUpdate() = std::move(*text);
-                            return Status::ok();
-                          });
+    return config.forEach("chat_template", [&](const Component &item, size_t) -> Status {
+      auto name = item.string("name");
+      auto text = item.string("template");
+      if (!name)
+        return name.takeError();
+      if (!text)
+        return text.takeError();
+      if (*name == "default" || !pipeline.chatForUpdate())
+        pipeline.chatForUpdate() = std::move(*text);
+      return Status::ok();
+    });
   }
 
   Pipeline &pipeline;
@@ -232,8 +218,7 @@ Status readStop(Pipeline &pipeline, const Component &config) {
   for (const Json &id : list) {
     if (!id.is_number_integer() || id < 0 || id > kMaxTokenId)
       return Error::at(config.where("eos_token_id"), "token id",
-                       "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
-                       describe(id));
+                       "an integer in [0, " + std::to_string(kMaxTokenId) + "]", describe(id));
     if (std::find(stop.begin(), stop.end(), id.get<int32_t>()) == stop.end())
       stop.push_back(id.get<int32_t>());
   }
@@ -242,8 +227,7 @@ Status readStop(Pipeline &pipeline, const Component &config) {
 }
 
 /// Runs `apply(Component)` on a JSON file if there is one.
-template <typename Apply>
-Status withJson(const std::string &path, Apply &&apply) {
+template <typename Apply> Status withJson(const std::string &path, Apply &&apply) {
   if (!exists(path))
     return Status::ok();
   auto json = readJsonFile(path, 64u << 20);
@@ -258,11 +242,16 @@ Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
   while (directory.size() > 1 && directory.back() == '/')
     directory.pop_back();
   auto file = [&](const char *name) { return directory + "/" + name; };
-  Result<std::unique_ptr<Tokenizer>> loaded = Error::at(
-      escaped(directory, 1000), "no tokenizer",
-      "tokenizer.json, tokenizer.model, spiece.model, sentencepiece.bpe.model, "
-      "vocab.json with merges.txt, or vocab.txt",
-      "none of them");
+  Result<std::unique_ptr<Tokenizer>> loaded =
+      Error::at(escaped(directory, 1000), "no tokenizer",
+                "tokenizer.json, tokenizer.model, spiece.model, sentencepiece.bpe.model, "
+                "vocab.json with merges.txt, vocab.txt, tokenizer.gguf or tokenizer.bin",
+                "none of them");
+  // A directory imported from GGUF or llama2.c carries the vocabulary in that form, which
+  // says everything itself.
+  for (const char *name : {"tokenizer.gguf", "tokenizer.bin"})
+    if (exists(file(name)))
+      return Tokenizer::load(file(name));
   bool described = exists(file("tokenizer.json"));
   if (described) {
     loaded = Tokenizer::load(file("tokenizer.json"));
@@ -270,49 +259,42 @@ Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
     loaded = fromVocabAndMerges(file("vocab.json"), file("merges.txt"));
   } else if (exists(file("vocab.txt"))) {
     bool lowercase = true;
-    Status s =
-        withJson(file("tokenizer_config.json"), [&](const Component &config) {
-          auto flag = config.boolean("do_lower_case", true);
-          lowercase = flag && *flag;
-          return flag ? Status::ok() : Status(flag.takeError());
-        });
+    Status s = withJson(file("tokenizer_config.json"), [&](const Component &config) {
+      auto flag = config.boolean("do_lower_case", true);
+      lowercase = flag && *flag;
+      return flag ? Status::ok() : Status(flag.takeError());
+    });
     if (!s)
       return s.takeError();
     loaded = fromVocabTxt(file("vocab.txt"), lowercase);
   } else {
-    for (const char *name :
-         {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+    for (const char *name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
       if (!loaded && exists(file(name)))
-        return finishModelDirectory(Tokenizer::load(file(name)), directory,
-                                    false);
+        return finishModelDirectory(Tokenizer::load(file(name)), directory, false);
   }
   return finishModelDirectory(std::move(loaded), directory, described);
 }
 
-Result<std::unique_ptr<Tokenizer>>
-finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
-                     const std::string &directory, bool described) {
+Result<std::unique_ptr<Tokenizer>> finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
+                                                        const std::string &directory,
+                                                        bool described) {
   if (!loaded)
     return loaded;
   auto &pipeline = static_cast<Pipeline &>(**loaded);
   auto file = [&](const char *name) { return directory + "/" + name; };
   pipeline.specialForUpdate().stop.clear();
-  Status s =
-      withJson(file("tokenizer_config.json"), [&](const Component &config) {
-        return Config(pipeline, config, described).apply();
-      });
+  Status s = withJson(file("tokenizer_config.json"), [&](const Component &config) {
+    return Config(pipeline, config, described).apply();
+  });
   if (s && exists(file("chat_template.jinja"))) {
     auto text = readFile(file("chat_template.jinja"), 16u << 20);
     if (!text)
       return text.takeError();
     pipeline.chatForUpdate() = std::move(*text);
   }
-  auto stop = [&](const Component &config) {
-    return readStop(pipeline, config);
-  };
-  const char *source = exists(file("generation_config.json"))
-                           ? "generation_config.json"
-                           : "config.json";
+  auto stop = [&](const Component &config) { return readStop(pipeline, config); };
+  const char *source =
+      exists(file("generation_config.json")) ? "generation_config.json" : "config.json";
   if (s)
     s = withJson(file(source), stop);
   if (!s)

@@ -4,15 +4,13 @@
 
 namespace fingpt::tokenizer {
 
-Status replaceMatches(const Pattern &pattern, std::string_view content,
-                      std::string &text) {
+Status replaceMatches(const Pattern &pattern, std::string_view content, std::string &text) {
   std::string out;
   // A replacement may be longer than its match, but not a bomb.
   size_t limit = 16 * (text.size() + 65536);
   bool grown = false;
   Status s = pattern.forEach(text, [&](size_t begin, size_t end, bool match) {
-    std::string_view part =
-        match ? content : std::string_view(text).substr(begin, end - begin);
+    std::string_view part = match ? content : std::string_view(text).substr(begin, end - begin);
     if (out.size() + part.size() > limit)
       grown = true;
     else
@@ -66,32 +64,29 @@ void lowercase(std::string &text) {
 
 void bertNormalize(std::string &text, const BertNormalizerOptions &options) {
   if (options.cleanText)
-    mapCharacters(text,
-                  [](std::string &out, Decoded d, std::string_view bytes) {
-                    if (d.cp == 0 || d.cp == 0xFFFD || isBertRemoved(d.cp))
-                      return;
-                    if (categoryOf(d.cp) & kSpace)
-                      out += ' ';
-                    else
-                      out += bytes;
-                  });
+    mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
+      if (d.cp == 0 || d.cp == 0xFFFD || isBertRemoved(d.cp))
+        return;
+      if (categoryOf(d.cp) & kSpace)
+        out += ' ';
+      else
+        out += bytes;
+    });
   if (options.spaceCjk)
-    mapCharacters(text,
-                  [](std::string &out, Decoded d, std::string_view bytes) {
-                    bool cjk = isBertCjk(d.cp);
-                    if (cjk)
-                      out += ' ';
-                    out += bytes;
-                    if (cjk)
-                      out += ' ';
-                  });
+    mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
+      bool cjk = isBertCjk(d.cp);
+      if (cjk)
+        out += ' ';
+      out += bytes;
+      if (cjk)
+        out += ' ';
+    });
   if (options.stripAccents.value_or(options.lowercase)) {
     text = toNormalForm(text, NormalForm::D);
-    mapCharacters(text,
-                  [](std::string &out, Decoded d, std::string_view bytes) {
-                    if (!isBertAccent(d.cp))
-                      out += bytes;
-                  });
+    mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
+      if (!isBertAccent(d.cp))
+        out += bytes;
+    });
   }
   if (options.lowercase)
     lowercase(text);
@@ -135,19 +130,16 @@ std::unique_ptr<Normalizer> stripNormalizer(bool left, bool right) {
 
 std::unique_ptr<Normalizer> stripAccentsNormalizer() {
   return make([](std::string &text) {
-    mapCharacters(text,
-                  [](std::string &out, Decoded d, std::string_view bytes) {
-                    if (!isAccent(d.cp))
-                      out += bytes;
-                  });
+    mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
+      if (!isAccent(d.cp))
+        out += bytes;
+    });
     return Status::ok();
   });
 }
 
-std::unique_ptr<Normalizer> replaceNormalizer(Pattern pattern,
-                                              std::string content) {
-  return make([pattern = std::move(pattern),
-               content = std::move(content)](std::string &text) {
+std::unique_ptr<Normalizer> replaceNormalizer(Pattern pattern, std::string content) {
+  return make([pattern = std::move(pattern), content = std::move(content)](std::string &text) {
     return replaceMatches(pattern, content, text);
   });
 }
@@ -176,19 +168,18 @@ std::unique_ptr<Normalizer> byteLevelNormalizer() {
 
 std::unique_ptr<Normalizer> nmtNormalizer() {
   return make([](std::string &text) {
-    mapCharacters(
-        text, [](std::string &out, Decoded d, std::string_view bytes) {
-          uint32_t c = d.cp;
-          if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) ||
-              c == 0x7F || c == 0x8F || c == 0x9F)
-            return;
-          if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
-              (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 ||
-              c == 0x2581 || c == 0xFEFF || c == 0xFFFD)
-            out += ' ';
-          else
-            out += bytes;
-        });
+    mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
+      uint32_t c = d.cp;
+      if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
+          c == 0x9F)
+        return;
+      if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+          (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+          c == 0xFEFF || c == 0xFFFD)
+        out += ' ';
+      else
+        out += bytes;
+    });
     return Status::ok();
   });
 }

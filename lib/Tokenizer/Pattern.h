@@ -24,15 +24,13 @@ struct PatternProgram;
 class Pattern {
 public:
   /// Errors begin with `where`.
-  static Result<Pattern> compile(std::string_view source,
-                                 const std::string &where);
+  static Result<Pattern> compile(std::string_view source, const std::string &where);
   /// A pattern that matches exactly `text`.
   static Pattern literal(std::string text);
 
   /// Calls `section(begin, end, isMatch)` for all of `text` in order. Fails if
   /// the work exceeds a limit proportional to the text.
-  Status forEach(std::string_view text,
-                 FunctionRef<void(size_t, size_t, bool)> section) const;
+  Status forEach(std::string_view text, FunctionRef<void(size_t, size_t, bool)> section) const;
 
 private:
   std::string text; ///< of a literal

@@ -36,9 +36,7 @@ Width width(const Node &node) {
     return w;
   case Node::Repeat: {
     Width c = width(node.children[0]);
-    uint64_t most = c.max == 0               ? 0
-                    : node.max == kUnbounded ? kUnbounded
-                                             : cap(c.max * node.max);
+    uint64_t most = c.max == 0 ? 0 : node.max == kUnbounded ? kUnbounded : cap(c.max * node.max);
     return {cap(c.min * node.min), most};
   }
   default:
@@ -48,9 +46,7 @@ Width width(const Node &node) {
 
 class Emitter {
 public:
-  explicit Emitter(std::vector<CharSet> sets) {
-    program.sets = std::move(sets);
-  }
+  explicit Emitter(std::vector<CharSet> sets) { program.sets = std::move(sets); }
 
   /// Fills `program`; false with `problem` set if that cannot be.
   bool run(const Node &root) {
@@ -108,8 +104,7 @@ private:
     case Node::Repeat:
       return repeat(node);
     case Node::Look:
-      return sub(node.negated ? Instruction::NotLook : Instruction::Look,
-                 node.children[0]);
+      return sub(node.negated ? Instruction::NotLook : Instruction::Look, node.children[0]);
     case Node::Behind: {
       Width w = width(node.children[0]);
       if (w.max > 100) {
@@ -117,8 +112,7 @@ private:
         return;
       }
       uint32_t i = here();
-      sub(node.negated ? Instruction::NotLookBehind : Instruction::LookBehind,
-          node.children[0]);
+      sub(node.negated ? Instruction::NotLookBehind : Instruction::LookBehind, node.children[0]);
       program.code[i].min = static_cast<uint32_t>(w.min);
       program.code[i].max = static_cast<uint32_t>(w.max);
       return;
@@ -190,16 +184,14 @@ private:
 
 } // namespace
 
-Result<PatternProgram> compilePattern(std::string_view source,
-                                      const std::string &where) {
+Result<PatternProgram> compilePattern(std::string_view source, const std::string &where) {
   std::vector<CharSet> sets;
   auto root = parsePattern(source, where, sets);
   if (!root)
     return root.takeError();
   Emitter emitter(std::move(sets));
   if (!emitter.run(*root))
-    return Error::at(where,
-                     "pattern " + quote(source, 100) + ": " + emitter.problem);
+    return Error::at(where, "pattern " + quote(source, 100) + ": " + emitter.problem);
   return std::move(emitter.program);
 }
 

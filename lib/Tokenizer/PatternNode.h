@@ -11,17 +11,7 @@ namespace fingpt::tokenizer {
 
 /// A pattern as parsed. What repetition means is written out by the emitter.
 struct PatternNode {
-  enum Kind {
-    Empty,
-    Set,
-    Sequence,
-    Choice,
-    Repeat,
-    Look,
-    Behind,
-    Atomic,
-    Assert
-  } kind;
+  enum Kind { Empty, Set, Sequence, Choice, Repeat, Look, Behind, Atomic, Assert } kind;
   uint32_t set = 0;
   std::vector<PatternNode> children = {};
   uint32_t min = 1, max = 1; // Repeat
@@ -32,8 +22,7 @@ struct PatternNode {
 
 /// Parses `source`; the character sets of its nodes go to `sets`. Errors begin
 /// with `where` and name the place in the pattern.
-Result<PatternNode> parsePattern(std::string_view source,
-                                 const std::string &where,
+Result<PatternNode> parsePattern(std::string_view source, const std::string &where,
                                  std::vector<CharSet> &sets);
 
 } // namespace fingpt::tokenizer

@@ -71,8 +71,7 @@ constexpr NamedSet kProperties[] = {
 
 class Parser {
 public:
-  Parser(std::string_view source, const std::string &where,
-         std::vector<CharSet> &sets)
+  Parser(std::string_view source, const std::string &where, std::vector<CharSet> &sets)
       : source(source), where(where), sets(sets) {}
 
   Result<PatternNode> parse() {
@@ -87,8 +86,8 @@ public:
 private:
   bool fail(const std::string &what) {
     if (problem)
-      problem = Error::at(where, "pattern " + quote(source, 100) + ": " + what +
-                                     " at character " + std::to_string(at));
+      problem = Error::at(where, "pattern " + quote(source, 100) + ": " + what + " at character " +
+                                     std::to_string(at));
     return false;
   }
   bool more() const { return problem && at < source.size(); }
@@ -159,8 +158,7 @@ private:
       } else if (!interval && take("+")) { // {n}+ repeats {n} in this syntax
         repeat.mode = Instruction::Possessive;
       }
-      if (item.kind == Node::Assert || item.kind == Node::Look ||
-          item.kind == Node::Behind) {
+      if (item.kind == Node::Assert || item.kind == Node::Look || item.kind == Node::Behind) {
         fail("quantifier on an assertion");
         return;
       }
@@ -175,8 +173,7 @@ private:
       size_t start = i;
       uint64_t v = 0;
       for (; i < source.size() && source[i] >= '0' && source[i] <= '9'; ++i)
-        v = std::min<uint64_t>(v * 10 + static_cast<uint64_t>(source[i] - '0'),
-                               1u << 30);
+        v = std::min<uint64_t>(v * 10 + static_cast<uint64_t>(source[i] - '0'), 1u << 30);
       value = static_cast<uint32_t>(v);
       return i > start;
     };
@@ -199,8 +196,7 @@ private:
     }
     if (i >= source.size() || source[i] != '}')
       return false;
-    if (min > kMaxRepeat ||
-        (max != kUnbounded && (max > kMaxRepeat || max < min)))
+    if (min > kMaxRepeat || (max != kUnbounded && (max > kMaxRepeat || max < min)))
       return fail("repetition outside 0 to " + std::to_string(kMaxRepeat));
     at = i + 1;
     return true;
@@ -222,8 +218,7 @@ private:
   Node character(uint32_t cp) {
     CharSet set;
     auto c = static_cast<utf8proc_int32_t>(cp);
-    if (ignoreCase && cp >= 128 &&
-        (utf8proc_tolower(c) != c || utf8proc_toupper(c) != c))
+    if (ignoreCase && cp >= 128 && (utf8proc_tolower(c) != c || utf8proc_toupper(c) != c))
       fail("(?i) on a letter outside ASCII is not supported");
     set.ranges.push_back({cp, cp});
     return setNode(std::move(set));
@@ -541,8 +536,7 @@ private:
 
 } // namespace
 
-Result<PatternNode> parsePattern(std::string_view source,
-                                 const std::string &where,
+Result<PatternNode> parsePattern(std::string_view source, const std::string &where,
                                  std::vector<CharSet> &sets) {
   return Parser(source, where, sets).parse();
 }

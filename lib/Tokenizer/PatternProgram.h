@@ -26,9 +26,9 @@ struct CharSet {
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
   bool word = false, notWord = false; ///< \w, \W
   bool alphabetic = false;            ///< [:alpha:]
-  bool inClass = false; ///< inside [ ] the reference's \w lacks ² ³ ¹ ¼ ½ ¾
-  std::vector<CharSet> parts; ///< nested classes, any of them
-  std::vector<CharSet> also;  ///< &&: all of these too
+  bool inClass = false;               ///< inside [ ] the reference's \w lacks ² ³ ¹ ¼ ½ ¾
+  std::vector<CharSet> parts;         ///< nested classes, any of them
+  std::vector<CharSet> also;          ///< &&: all of these too
   bool negated = false, foldCase = false;
   std::array<bool, 128> ascii{};
 
@@ -72,8 +72,7 @@ struct PatternProgram {
   uint32_t registers = 0;
 };
 
-Result<PatternProgram> compilePattern(std::string_view source,
-                                      const std::string &where);
+Result<PatternProgram> compilePattern(std::string_view source, const std::string &where);
 
 } // namespace fingpt::tokenizer
 

@@ -11,8 +11,7 @@ namespace fingpt::tokenizer {
 class WordCache {
 public:
   template <typename Encode>
-  void encode(std::string_view word, std::vector<int32_t> &ids,
-              Encode &&compute) {
+  void encode(std::string_view word, std::vector<int32_t> &ids, Encode &&compute) {
     if (word.size() > kMaxBytes)
       return compute();
     Entry key;
@@ -20,8 +19,8 @@ public:
     key.length = static_cast<uint8_t>(word.size());
     std::array<uint64_t, 3> w;
     std::memcpy(w.data(), &key, 24);
-    uint64_t h = (w[0] * 0x9E3779B97F4A7C15u) ^ (w[1] * 0xC2B2AE3D27D4EB4Fu) ^
-                 (w[2] * 0x165667B19E3779F9u);
+    uint64_t h =
+        (w[0] * 0x9E3779B97F4A7C15u) ^ (w[1] * 0xC2B2AE3D27D4EB4Fu) ^ (w[2] * 0x165667B19E3779F9u);
     h ^= h >> 32;
     h *= 0x9E3779B97F4A7C15u;
     Entry &entry = entries[h >> (64 - kBits)];
@@ -35,8 +34,7 @@ public:
     if (count == 0 || count > key.ids.size())
       return;
     key.count = static_cast<uint8_t>(count);
-    std::copy(ids.begin() + static_cast<ptrdiff_t>(start), ids.end(),
-              key.ids.begin());
+    std::copy(ids.begin() + static_cast<ptrdiff_t>(start), ids.end(), key.ids.begin());
     entry = key;
   }
 
@@ -72,8 +70,7 @@ Status Pipeline::addToken(const AddedToken &token) {
   return Status::ok();
 }
 
-void Pipeline::preTokenize(Piece piece, size_t step,
-                           FunctionRef<void(std::string_view)> word,
+void Pipeline::preTokenize(Piece piece, size_t step, FunctionRef<void(std::string_view)> word,
                            Status &problem) const {
   if (step == preTokenizers.size())
     return word(piece.text);
@@ -83,8 +80,7 @@ void Pipeline::preTokenize(Piece piece, size_t step,
     problem = std::move(s);
 }
 
-Status Pipeline::encodeText(std::string_view text, bool first,
-                            bool parseSpecial, WordCache *cache,
+Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial, WordCache *cache,
                             std::vector<int32_t> &ids) const {
   std::string normalized;
   if (!normalizers.empty()) {
@@ -103,25 +99,21 @@ Status Pipeline::encodeText(std::string_view text, bool first,
   };
   Status problem;
   const char *begin = text.data();
-  normalizedTokens.split(
-      text, parseSpecial, {}, [&](int32_t id, std::string_view part) {
-        if (id >= 0)
-          ids.push_back(id);
-        else
-          preTokenize({part, first && part.data() == begin}, 0, word, problem);
-      });
+  normalizedTokens.split(text, parseSpecial, {}, [&](int32_t id, std::string_view part) {
+    if (id >= 0)
+      ids.push_back(id);
+    else
+      preTokenize({part, first && part.data() == begin}, 0, word, problem);
+  });
   if (problem && !known)
     return Error::at("text", "character outside the vocabulary",
-                     "known characters, as the model has no unknown token",
-                     "another");
+                     "known characters, as the model has no unknown token", "another");
   return problem;
 }
 
-Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
-                                              EncodeOptions options) const {
+Result<std::vector<int32_t>> Pipeline::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > static_cast<size_t>(INT32_MAX))
-    return Error::at("text", "too long", "at most 2147483647 bytes",
-                     std::to_string(text.size()));
+    return Error::at("text", "too long", "at most 2147483647 bytes", std::to_string(text.size()));
   std::vector<int32_t> ids;
   if (options.addSpecial)
     ids = before;
@@ -138,13 +130,11 @@ Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
                       ids.push_back(id);
                       return;
                     }
-                    auto from = static_cast<size_t>(part.data() - begin),
-                         to = from + part.size();
+                    auto from = static_cast<size_t>(part.data() - begin), to = from + part.size();
                     bool parse = options.parseSpecial;
                     for (auto [low, high] : options.literal)
                       parse = parse && (high <= from || low >= to);
-                    problem = encodeText(part, from == 0, parse,
-                                         cache ? &*cache : nullptr, ids);
+                    problem = encodeText(part, from == 0, parse, cache ? &*cache : nullptr, ids);
                   });
   if (!problem)
     return problem.takeError();
@@ -156,12 +146,8 @@ Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
 std::string_view Pipeline::textOf(int32_t id) const {
   return extra.has(id) ? extra.text(id) : vocabulary.text(id);
 }
-size_t Pipeline::vocabSize() const {
-  return std::max(vocabulary.size(), extra.size());
-}
-std::string Pipeline::tokenText(int32_t id) const {
-  return std::string(textOf(id));
-}
+size_t Pipeline::vocabSize() const { return std::max(vocabulary.size(), extra.size()); }
+std::string Pipeline::tokenText(int32_t id) const { return std::string(textOf(id)); }
 std::optional<int32_t> Pipeline::tokenId(std::string_view text) const {
   if (auto id = extra.idOf(text))
     return id;
@@ -170,19 +156,17 @@ std::optional<int32_t> Pipeline::tokenId(std::string_view text) const {
 
 void finishSpecial(Pipeline &pipeline) {
   SpecialTokens &special = pipeline.specialForUpdate();
-  special.addBos = special.bos && !pipeline.before.empty() &&
-                   pipeline.before.front() == *special.bos;
-  special.addEos = special.eos && !pipeline.after.empty() &&
-                   pipeline.after.back() == *special.eos;
+  special.addBos =
+      special.bos && !pipeline.before.empty() && pipeline.before.front() == *special.bos;
+  special.addEos = special.eos && !pipeline.after.empty() && pipeline.after.back() == *special.eos;
   auto stop = [&](std::optional<int32_t> token) {
-    if (token && std::find(special.stop.begin(), special.stop.end(), *token) ==
-                     special.stop.end())
+    if (token && std::find(special.stop.begin(), special.stop.end(), *token) == special.stop.end())
       special.stop.push_back(*token);
   };
   stop(special.eos);
   // Files often leave the end of a turn out of their metadata.
-  for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>",
-                           "<end_of_turn>", "<|end|>", "<|endoftext|>"})
+  for (const char *text :
+       {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>"})
     stop(pipeline.tokenId(text));
 }
 
@@ -190,8 +174,7 @@ namespace {
 class Session : public DecodeSession {
 public:
   Session(const Pipeline &pipeline, bool skipSpecial)
-      : pipeline(pipeline), chain(pipeline.decoders), skipSpecial(skipSpecial) {
-  }
+      : pipeline(pipeline), chain(pipeline.decoders), skipSpecial(skipSpecial) {}
   std::string push(int32_t id) override {
     if (!(pipeline.vocabulary.has(id) || pipeline.extra.has(id)) ||
         (skipSpecial && pipeline.isSkipped(id)))

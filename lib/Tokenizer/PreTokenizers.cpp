@@ -69,10 +69,9 @@ public:
       : pattern(std::move(pattern)), behavior(behavior), invert(invert) {}
   Status split(Piece piece, PieceSink sink) const override {
     Joiner joiner(piece, behavior, sink);
-    Status s =
-        pattern.forEach(piece.text, [&](size_t begin, size_t end, bool match) {
-          joiner.add(begin, end, match != invert);
-        });
+    Status s = pattern.forEach(piece.text, [&](size_t begin, size_t end, bool match) {
+      joiner.add(begin, end, match != invert);
+    });
     joiner.finish();
     return s;
   }
@@ -134,8 +133,7 @@ public:
 class ByteLevelPreTokenizer : public PreTokenizer {
 public:
   ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, bool mapBytes)
-      : addPrefixSpace(addPrefixSpace), useRegex(useRegex), mapBytes(mapBytes) {
-  }
+      : addPrefixSpace(addPrefixSpace), useRegex(useRegex), mapBytes(mapBytes) {}
   Status split(Piece piece, PieceSink sink) const override {
     std::string prefixed;
     std::string_view text = piece.text;
@@ -164,8 +162,7 @@ private:
 
 class MetaspacePreTokenizer : public PreTokenizer {
 public:
-  MetaspacePreTokenizer(std::string replacement, PrependScheme scheme,
-                        bool split)
+  MetaspacePreTokenizer(std::string replacement, PrependScheme scheme, bool split)
       : replacement(std::move(replacement)), scheme(scheme), splits(split) {}
   Status split(Piece piece, PieceSink sink) const override {
     std::string text;
@@ -174,8 +171,8 @@ public:
         text += replacement;
       else
         text += c;
-    bool wanted = scheme == PrependScheme::Always ||
-                  (scheme == PrependScheme::First && piece.first);
+    bool wanted =
+        scheme == PrependScheme::Always || (scheme == PrependScheme::First && piece.first);
     if (wanted && text.compare(0, replacement.size(), replacement) != 0)
       text.insert(0, replacement);
     if (!splits) {
@@ -184,8 +181,7 @@ public:
     }
     std::string_view view = text;
     for (size_t at = 0; at < view.size();) {
-      size_t end = view.find(replacement,
-                             at + (starts(view, at) ? replacement.size() : 1));
+      size_t end = view.find(replacement, at + (starts(view, at) ? replacement.size() : 1));
       end = std::min(end, view.size());
       sink({view.substr(at, end - at), piece.first && at == 0});
       at = end;
@@ -204,28 +200,23 @@ private:
 
 } // namespace
 
-std::unique_ptr<PreTokenizer>
-splitPreTokenizer(Pattern pattern, SplitBehavior behavior, bool invert) {
-  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior,
-                                             invert);
+std::unique_ptr<PreTokenizer> splitPreTokenizer(Pattern pattern, SplitBehavior behavior,
+                                                bool invert) {
+  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior, invert);
 }
-std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t),
-                                                SplitBehavior behavior) {
+std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t), SplitBehavior behavior) {
   return std::make_unique<ClassPreTokenizer>(inClass, behavior);
 }
 std::unique_ptr<PreTokenizer> whitespacePreTokenizer() {
   return std::make_unique<WhitespacePreTokenizer>();
 }
-std::unique_ptr<PreTokenizer>
-byteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, bool mapBytes) {
-  return std::make_unique<ByteLevelPreTokenizer>(addPrefixSpace, useRegex,
-                                                 mapBytes);
+std::unique_ptr<PreTokenizer> byteLevelPreTokenizer(bool addPrefixSpace, bool useRegex,
+                                                    bool mapBytes) {
+  return std::make_unique<ByteLevelPreTokenizer>(addPrefixSpace, useRegex, mapBytes);
 }
-std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement,
-                                                    PrependScheme scheme,
+std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement, PrependScheme scheme,
                                                     bool split) {
-  return std::make_unique<MetaspacePreTokenizer>(std::move(replacement), scheme,
-                                                 split);
+  return std::make_unique<MetaspacePreTokenizer>(std::move(replacement), scheme, split);
 }
 
 } // namespace fingpt::tokenizer

@@ -36,8 +36,7 @@ public:
 
   /// Calls `match(length, id)` for every text that `text` has at `from`, the
   /// shortest first.
-  template <typename F>
-  void matches(std::string_view text, size_t from, F &&match) const {
+  template <typename F> void matches(std::string_view text, size_t from, F &&match) const {
     if (from >= text.size())
       return;
     auto byte = static_cast<unsigned char>(text[from]);
@@ -55,11 +54,9 @@ public:
           return static_cast<unsigned char>(e.text[depth]) < value;
         };
         auto begin = entries.begin();
-        auto l =
-            std::lower_bound(begin + static_cast<ptrdiff_t>(low),
-                             begin + static_cast<ptrdiff_t>(high), byte, less);
-        auto h = std::lower_bound(l, begin + static_cast<ptrdiff_t>(high),
-                                  byte + 1u, less);
+        auto l = std::lower_bound(begin + static_cast<ptrdiff_t>(low),
+                                  begin + static_cast<ptrdiff_t>(high), byte, less);
+        auto h = std::lower_bound(l, begin + static_cast<ptrdiff_t>(high), byte + 1u, less);
         low = static_cast<size_t>(l - begin);
         high = static_cast<size_t>(h - begin);
       }
@@ -67,8 +64,7 @@ public:
     }
   }
   /// The longest match at `from`; false if there is none.
-  bool longest(std::string_view text, size_t from, size_t &length,
-               int32_t &id) const {
+  bool longest(std::string_view text, size_t from, size_t &length, int32_t &id) const {
     bool found = false;
     matches(text, from, [&](size_t n, int32_t i) {
       length = n;

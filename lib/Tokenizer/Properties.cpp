@@ -21,9 +21,8 @@ struct LowerCase {
 #include "UnicodeProperties.inc"
 
 template <size_t N> bool contains(const CodeRange (&ranges)[N], uint32_t cp) {
-  auto it = std::upper_bound(
-      std::begin(ranges), std::end(ranges), cp,
-      [](uint32_t c, const CodeRange &r) { return c < r.first; });
+  auto it = std::upper_bound(std::begin(ranges), std::end(ranges), cp,
+                             [](uint32_t c, const CodeRange &r) { return c < r.first; });
   return it != std::begin(ranges) && cp <= (it - 1)->last;
 }
 bool in(uint32_t cp, CategorySet set) { return (categoryOf(cp) & set) != 0; }
@@ -37,8 +36,7 @@ bool isAccent(uint32_t cp) {
   return cp >= 0x300 && in(cp, kMark) != contains(kAccentDifference, cp);
 }
 bool isBertAccent(uint32_t cp) {
-  return cp >= 0x300 &&
-         in(cp, bit(Category::Mn)) != contains(kBertAccentDifference, cp);
+  return cp >= 0x300 && in(cp, bit(Category::Mn)) != contains(kBertAccentDifference, cp);
 }
 bool isBertPunctuation(uint32_t cp) {
   if (cp < 0x80)
@@ -50,33 +48,26 @@ bool isBertRemoved(uint32_t cp) {
          contains(kBertRemovedDifference, cp);
 }
 bool isBertCjk(uint32_t cp) { return cp >= 0x3400 && contains(kBertCjk, cp); }
-bool isNumeric(uint32_t cp) {
-  return in(cp, kNumber) != contains(kNumericDifference, cp);
-}
+bool isNumeric(uint32_t cp) { return in(cp, kNumber) != contains(kNumericDifference, cp); }
 bool isRegexWord(uint32_t cp) {
   return in(cp, kWordCategories) != contains(kRegexWordDifference, cp);
 }
 bool isAlphabetic(uint32_t cp) {
-  return in(cp, kLetter | bit(Category::Nl)) !=
-         contains(kAlphabeticDifference, cp);
+  return in(cp, kLetter | bit(Category::Nl)) != contains(kAlphabeticDifference, cp);
 }
-bool isWord(uint32_t cp) {
-  return in(cp, kWordCategories) != contains(kRustWordDifference, cp);
-}
+bool isWord(uint32_t cp) { return in(cp, kWordCategories) != contains(kRustWordDifference, cp); }
 
 void appendLower(std::string &out, uint32_t cp) {
   if (cp < 0x80) {
     out += static_cast<char>(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp);
     return;
   }
-  const auto *it = std::lower_bound(
-      std::begin(kLowerDifference), std::end(kLowerDifference), cp,
-      [](const LowerCase &l, uint32_t c) { return l.cp < c; });
+  const auto *it = std::lower_bound(std::begin(kLowerDifference), std::end(kLowerDifference), cp,
+                                    [](const LowerCase &l, uint32_t c) { return l.cp < c; });
   if (it != std::end(kLowerDifference) && it->cp == cp)
     out += it->lower;
   else
-    appendUtf8(out, static_cast<uint32_t>(
-                        utf8proc_tolower(static_cast<utf8proc_int32_t>(cp))));
+    appendUtf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(cp))));
 }
 
 namespace {
@@ -88,16 +79,14 @@ unsigned combiningClass(utf8proc_int32_t cp) {
   return ccc > 1 && !contains(kReordered, static_cast<uint32_t>(cp)) ? 0 : ccc;
 }
 
-void decompose(std::vector<utf8proc_int32_t> &out, uint32_t cp,
-               bool compatibility) {
+void decompose(std::vector<utf8proc_int32_t> &out, uint32_t cp, bool compatibility) {
   utf8proc_int32_t buffer[32];
   int boundary = 0;
   utf8proc_ssize_t n = 0;
   if (!contains(kNotDecomposed, cp)) {
     int options = UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0);
     n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(cp), buffer, 32,
-                                static_cast<utf8proc_option_t>(options),
-                                &boundary);
+                                static_cast<utf8proc_option_t>(options), &boundary);
   }
   if (n <= 0 || n > 32) {
     out.push_back(static_cast<utf8proc_int32_t>(cp));
@@ -149,8 +138,7 @@ std::string toNormalForm(std::string_view text, NormalForm form) {
     auto n = static_cast<utf8proc_ssize_t>(cps.size());
     if (compose)
       n = utf8proc_normalize_utf32(
-          cps.data(), n,
-          static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+          cps.data(), n, static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
     for (utf8proc_ssize_t i = 0; i < n; ++i)
       appendUtf8(out, static_cast<uint32_t>(cps[static_cast<size_t>(i)]));
     cps.clear();

@@ -10,8 +10,8 @@
 
 namespace fingpt::tokenizer {
 
-bool isAccent(uint32_t cp);     ///< what StripAccents drops
-bool isBertAccent(uint32_t cp); ///< what BertNormalizer's strip_accents drops
+bool isAccent(uint32_t cp);          ///< what StripAccents drops
+bool isBertAccent(uint32_t cp);      ///< what BertNormalizer's strip_accents drops
 bool isBertPunctuation(uint32_t cp); ///< ASCII symbols and Unicode P
 bool isBertRemoved(uint32_t cp);     ///< what clean_text drops
 bool isBertCjk(uint32_t cp);         ///< what handle_chinese_chars sets apart

@@ -7,15 +7,13 @@ namespace {
 
 constexpr CategorySet kTekkenUpper =
     kUpper | bit(Category::Lt) | bit(Category::Lm) | bit(Category::Lo) | kMark;
-constexpr CategorySet kTekkenLower =
-    kLower | bit(Category::Lm) | bit(Category::Lo) | kMark;
+constexpr CategorySet kTekkenLower = kLower | bit(Category::Lm) | bit(Category::Lo) | kMark;
 
 /// One text and the building blocks that the patterns share. Every method takes
 /// a position and returns the end of its match (the same position if none).
 class Matcher {
 public:
-  Matcher(std::string_view text, const Scanner &scanner)
-      : text(text), s(scanner) {
+  Matcher(std::string_view text, const Scanner &scanner) : text(text), s(scanner) {
     letters = kLetter | (s.marks ? kMark : 0);
     symbols = ~(kSpace | kNumber | letters);
   }
@@ -84,8 +82,7 @@ private:
     case 'l':
       return letter(at + 2) == 'l' ? at + 3 : at;
     default:
-      return anyCase && s.longS && text.substr(at + 1, 2) == "\xC5\xBF" ? at + 3
-                                                                        : at;
+      return anyCase && s.longS && text.substr(at + 1, 2) == "\xC5\xBF" ? at + 3 : at;
     }
   }
 
@@ -125,8 +122,7 @@ private:
         return end;
     size_t after;
     CategorySet c = classAt(at, after);
-    if (size_t end = tekken ? tekkenWord(at, after, c) : word(at, after, c);
-        end > at)
+    if (size_t end = tekken ? tekkenWord(at, after, c) : word(at, after, c); end > at)
       return end;
     if (c & kNumber)
       return run(at, kNumber, s.digits);
@@ -135,8 +131,8 @@ private:
       c = classAt(start = after, after);
     if (c & symbols) {
       size_t end = run(start, symbols);
-      while (end < text.size() && (text[end] == '\r' || text[end] == '\n' ||
-                                   (tekken && text[end] == '/')))
+      while (end < text.size() &&
+             (text[end] == '\r' || text[end] == '\n' || (tekken && text[end] == '/')))
         ++end;
       return end;
     }
@@ -212,12 +208,8 @@ private:
   }
 
   size_t asciiDigits(size_t at) const {
-    auto digit = [&](size_t i) {
-      return i < text.size() && text[i] >= '0' && text[i] <= '9';
-    };
-    auto three = [&](size_t i) {
-      return digit(i) && digit(i + 1) && digit(i + 2);
-    };
+    auto digit = [&](size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
+    auto three = [&](size_t i) { return digit(i) && digit(i + 1) && digit(i + 2); };
     if (three(at))
       return at + 3;
     while (at < text.size() && !three(at))
@@ -228,8 +220,7 @@ private:
   size_t punctuation(size_t at) const {
     auto inSet = [&](size_t i, size_t &after) {
       return (classAt(i, after) & kPunctuation) ||
-             std::string_view("$+<=>^~|").find(text[i]) !=
-                 std::string_view::npos;
+             std::string_view("$+<=>^~|").find(text[i]) != std::string_view::npos;
     };
     size_t after;
     bool wanted = inSet(at, after);
@@ -245,8 +236,7 @@ private:
 
 } // namespace
 
-void Scanner::split(std::string_view text,
-                    FunctionRef<void(std::string_view)> piece) const {
+void Scanner::split(std::string_view text, FunctionRef<void(std::string_view)> piece) const {
   Matcher matcher(text, *this);
   for (size_t at = 0; at < text.size();) {
     size_t end = matcher.next(at);
@@ -274,22 +264,15 @@ const std::vector<NamedPretokenizer> &pretokenizers() {
   static const std::vector<NamedPretokenizer> table = {
       {{"gpt-2", "phi-2", "mpt", "olmo", "modern-bert", "exaone4"}, {{kGpt2}}},
       {{"roberta-bpe"}, {{kGpt2}, false, false, true}},
-      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"},
-       {{kLlama3}, true, true}},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"}, {{kLlama3}, true, true}},
       {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {{kLlama3}}},
-      {{"qwen2", "deepseek-r1-qwen", "megrez", "hunyuan", "stablelm2"},
-       {{kQwen2}}},
+      {{"qwen2", "deepseek-r1-qwen", "megrez", "hunyuan", "stablelm2"}, {{kQwen2}}},
       {{"qwen35"}, {{kQwen35}}},
-      {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"},
-       {{kDigit, kGpt2}}},
+      {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"}, {{kDigit, kGpt2}}},
       {{"tekken"}, {{kTekken}, true, true}},
       {{"gpt-4o", "llama4"}, {{kGpt4o}}},
       {{"gemma4"}, {{{Scanner::Newlines}}, false, true}},
-      {{"default"},
-       {{{Scanner::Punctuation},
-         kGpt2,
-         {Scanner::Numbers},
-         {Scanner::AsciiDigits}}}},
+      {{"default"}, {{{Scanner::Punctuation}, kGpt2, {Scanner::Numbers}, {Scanner::AsciiDigits}}}},
   };
   return table;
 }
@@ -306,8 +289,7 @@ const Pretokenizer *findPretokenizer(std::string_view pre) {
 
 std::optional<Scanner> scannerForPattern(std::string_view pattern) {
   // What follows the word alternatives in the Llama 3 family.
-#define FINGPT_TAIL(EXTRA)                                                     \
-  "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n" EXTRA "]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define FINGPT_TAIL(EXTRA) "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n" EXTRA "]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define FINGPT_CONTRACTION "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define FINGPT_LEAD "[^\\r\\n\\p{L}\\p{N}]?"
 #define FINGPT_U "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
@@ -320,17 +302,15 @@ std::optional<Scanner> scannerForPattern(std::string_view pattern) {
        {Scanner::Llama3, 3, false, false, true}},
       {FINGPT_CONTRACTION "|" FINGPT_LEAD "\\p{L}+|\\p{N}" FINGPT_TAIL(""),
        {Scanner::Llama3, 1, false, false, true}},
-      {FINGPT_CONTRACTION
-       "|" FINGPT_LEAD
-       "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
-       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      {FINGPT_CONTRACTION "|" FINGPT_LEAD
+                          "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+                          "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
        {Scanner::Llama3, 1, true, false, true}},
       {FINGPT_LEAD FINGPT_U "*" FINGPT_V "+|" FINGPT_LEAD FINGPT_U "+" FINGPT_V
                             "*|\\p{N}" FINGPT_TAIL("/"),
        kTekken},
-      {FINGPT_LEAD FINGPT_U
-       "*" FINGPT_V "+" FINGPT_CONTRACTION "?|" FINGPT_LEAD FINGPT_U
-       "+" FINGPT_V "*" FINGPT_CONTRACTION "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
+      {FINGPT_LEAD FINGPT_U "*" FINGPT_V "+" FINGPT_CONTRACTION "?|" FINGPT_LEAD FINGPT_U
+                            "+" FINGPT_V "*" FINGPT_CONTRACTION "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
        {Scanner::Tekken, 3, false, true, true}},
       {"\\p{N}", kDigit},
       {"\\p{N}{1,3}", {Scanner::Numbers, 3}},

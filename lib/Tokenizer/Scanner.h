@@ -20,11 +20,11 @@ namespace fingpt::tokenizer {
 
 struct Scanner {
   enum Kind {
-    Gpt2,    ///< the pattern above
-    Llama3,  ///< (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}|
-             ///< ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-    Tekken,  ///< Llama3 whose words are [upper]*[lower]+ or [upper]+[lower]*
-    Numbers, ///< \p{N}{1,n}
+    Gpt2,        ///< the pattern above
+    Llama3,      ///< (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}|
+                 ///< ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+    Tekken,      ///< Llama3 whose words are [upper]*[lower]+ or [upper]+[lower]*
+    Numbers,     ///< \p{N}{1,n}
     AsciiDigits, ///< [0-9][0-9][0-9]
     Punctuation, ///< [\p{P}\$\+<=>\^~\|]+
     Newlines     ///< [^\n]+|[\n]+
@@ -40,15 +40,14 @@ struct Scanner {
   bool longS = false;
 
   /// Hands on the pieces of `text`, which together are `text`.
-  void split(std::string_view text,
-             FunctionRef<void(std::string_view)> piece) const;
+  void split(std::string_view text, FunctionRef<void(std::string_view)> piece) const;
 };
 
 /// The scanners of a GGUF `tokenizer.ggml.pre`, or null if the name is unknown.
 struct Pretokenizer {
   std::vector<Scanner> scanners;
   bool ignoreMerges = false; ///< a piece found in the vocabulary is taken whole
-  bool addBos = false; ///< unless tokenizer.ggml.add_bos_token says otherwise
+  bool addBos = false;       ///< unless tokenizer.ggml.add_bos_token says otherwise
   bool addSep = false;
 };
 const Pretokenizer *findPretokenizer(std::string_view pre);

@@ -7,13 +7,11 @@
 
 namespace fingpt::tokenizer {
 
-UnknownPieces::UnknownPieces(const Vocabulary &vocabulary,
-                             const ScoredPieces &pieces)
+UnknownPieces::UnknownPieces(const Vocabulary &vocabulary, const ScoredPieces &pieces)
     : byteIds(byteTokenIds(vocabulary)), unknown(pieces.unknown),
       byteFallback(pieces.byteFallback) {}
 
-bool UnknownPieces::append(std::string_view piece, int32_t id,
-                           std::vector<int32_t> &ids,
+bool UnknownPieces::append(std::string_view piece, int32_t id, std::vector<int32_t> &ids,
                            bool &previousUnknown) const {
   if (id >= 0 && id != unknown) {
     ids.push_back(id);
@@ -37,10 +35,8 @@ bool UnknownPieces::append(std::string_view piece, int32_t id,
   return true;
 }
 
-SentencePieceBPE::SentencePieceBPE(const Vocabulary &vocabulary,
-                                   ScoredPieces given)
-    : vocabulary(vocabulary), pieces(std::move(given)),
-      unknownPieces(vocabulary, pieces) {
+SentencePieceBPE::SentencePieceBPE(const Vocabulary &vocabulary, ScoredPieces given)
+    : vocabulary(vocabulary), pieces(std::move(given)), unknownPieces(vocabulary, pieces) {
   for (size_t i = 0; i < pieces.types.size(); ++i)
     if (pieces.types[i] == PieceType::UserDefined) {
       auto id = static_cast<int32_t>(i);
@@ -68,8 +64,7 @@ struct Candidate {
 
 } // namespace
 
-bool SentencePieceBPE::encode(std::string_view text,
-                              std::vector<int32_t> &ids) const {
+bool SentencePieceBPE::encode(std::string_view text, std::vector<int32_t> &ids) const {
   std::vector<Symbol> symbols;
   symbols.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
@@ -141,8 +136,7 @@ bool SentencePieceBPE::encode(std::string_view text,
       std::string_view part = parts.back();
       parts.pop_back();
       int32_t id = vocabulary.find(part);
-      if (id >= 0 &&
-          pieces.types[static_cast<size_t>(id)] == PieceType::Unused) {
+      if (id >= 0 && pieces.types[static_cast<size_t>(id)] == PieceType::Unused) {
         auto split = leftLength.find(part);
         if (split != leftLength.end()) {
           parts.push_back(part.substr(split->second));

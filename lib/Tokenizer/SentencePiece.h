@@ -75,13 +75,12 @@ struct UnigramOptions {
 
 class Unigram : public Model {
 public:
-  Unigram(const Vocabulary &vocabulary, ScoredPieces pieces,
-          UnigramOptions options, std::vector<double> exactScores = {});
+  Unigram(const Vocabulary &vocabulary, ScoredPieces pieces, UnigramOptions options,
+          std::vector<double> exactScores = {});
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
-  template <typename Score>
-  bool viterbi(std::string_view text, std::vector<int32_t> &ids) const;
+  template <typename Score> bool viterbi(std::string_view text, std::vector<int32_t> &ids) const;
 
   const Vocabulary &vocabulary;
   ScoredPieces pieces;
@@ -97,12 +96,11 @@ private:
 class CharsMap {
 public:
   /// An empty blob maps nothing. Errors begin with `where`.
-  static Result<CharsMap> parse(std::string_view blob,
-                                const std::string &where);
+  static Result<CharsMap> parse(std::string_view blob, const std::string &where);
   bool empty() const { return units.empty(); }
   /// The replacement of the longest (or shortest) source at `at`.
-  bool find(std::string_view text, size_t at, bool longest,
-            std::string_view &replacement, size_t &length) const;
+  bool find(std::string_view text, size_t at, bool longest, std::string_view &replacement,
+            size_t &length) const;
 
 private:
   std::vector<uint32_t> units;
@@ -110,22 +108,21 @@ private:
 };
 
 struct SentencePieceNormalizerOptions {
-  bool addDummyPrefix = true, removeExtraSpaces = true, escapeSpaces = true,
-       spaceAsSuffix = false;
+  bool addDummyPrefix = true, removeExtraSpaces = true, escapeSpaces = true, spaceAsSuffix = false;
   /// Bytes that are not UTF-8 stay (llama.cpp) instead of becoming U+FFFD.
   bool keepInvalid = false;
 };
 /// `userDefined` texts pass through unchanged.
-std::unique_ptr<Normalizer>
-sentencePieceNormalizer(CharsMap map, SentencePieceNormalizerOptions options,
-                        std::vector<std::string> userDefined);
+std::unique_ptr<Normalizer> sentencePieceNormalizer(CharsMap map,
+                                                    SentencePieceNormalizerOptions options,
+                                                    std::vector<std::string> userDefined);
 /// The `Precompiled` normalizer of tokenizer.json: by grapheme clusters.
 std::unique_ptr<Normalizer> precompiledNormalizer(CharsMap map);
 
 class Pipeline;
 /// Completes a pipeline whose vocabulary is filled.
-void buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram,
-                        CharsMap map, SentencePieceNormalizerOptions options);
+void buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram, CharsMap map,
+                        SentencePieceNormalizerOptions options);
 
 } // namespace fingpt::tokenizer
 

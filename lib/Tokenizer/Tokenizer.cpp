@@ -10,8 +10,7 @@ namespace fingpt {
 Tokenizer::~Tokenizer() = default;
 DecodeSession::~DecodeSession() = default;
 
-std::string Tokenizer::decode(const std::vector<int32_t> &ids,
-                              bool skipSpecial) const {
+std::string Tokenizer::decode(const std::vector<int32_t> &ids, bool skipSpecial) const {
   auto session = startDecoding(skipSpecial);
   std::string text;
   for (int32_t id : ids)
@@ -20,8 +19,7 @@ std::string Tokenizer::decode(const std::vector<int32_t> &ids,
 }
 
 static bool endsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() &&
-         text.substr(text.size() - end.size()) == end;
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
@@ -50,10 +48,9 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::string &path) {
     return fromBytes(fromSentencePiece);
   if (endsWith(path, ".bin"))
     return fromBytes(fromLlama2C);
-  return Error::at(
-      escaped(path, 1000), "unknown kind of tokenizer file",
-      "a model directory, tokenizer.json, *.gguf, *.model or tokenizer.bin",
-      "another name");
+  return Error::at(escaped(path, 1000), "unknown kind of tokenizer file",
+                   "a model directory, tokenizer.json, *.gguf, *.model or tokenizer.bin",
+                   "another name");
 }
 
 } // namespace fingpt

@@ -29,9 +29,7 @@ public:
     if (!type)
       return type.takeError();
     kind = *type;
-    if (Status s =
-            kind == "Unigram" ? readPieces(*model) : readVocabulary(*model);
-        !s)
+    if (Status s = kind == "Unigram" ? readPieces(*model) : readVocabulary(*model); !s)
       return s;
     if (Status s = readStages(*model); !s)
       return s;
@@ -59,8 +57,7 @@ private:
               : model.has("continuing_subword_prefix") ? "WordPiece"
                                                        : "WordLevel";
     }
-    if (*type != "BPE" && *type != "Unigram" && *type != "WordPiece" &&
-        *type != "WordLevel")
+    if (*type != "BPE" && *type != "Unigram" && *type != "WordPiece" && *type != "WordLevel")
       return Error::at(model.where("type"), "unsupported model",
                        "BPE, Unigram, WordPiece or WordLevel", quote(*type));
     return *type;
@@ -74,13 +71,10 @@ private:
       bool fits = id.is_number_integer() && id >= 0 && id <= kMaxTokenId;
       if (!fits)
         return Error::at(vocab->where(text), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) +
-                             "]",
-                         describe(id));
+                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]", describe(id));
       auto value = id.get<int32_t>();
       if (pipeline->vocabulary.add(text, value) != Vocabulary::Added::Ok)
-        return Error::at(vocab->where(text), "duplicate token id",
-                         "distinct ids",
+        return Error::at(vocab->where(text), "duplicate token id", "distinct ids",
                          std::to_string(value) + ", that of " +
                              quote(pipeline->vocabulary.text(value)));
     }
@@ -95,19 +89,17 @@ private:
     int32_t id = 0;
     for (const Json &item : *vocab) {
       std::string where = model.where("vocab") + "/" + std::to_string(id);
-      if (!item.is_array() || item.size() != 2 || !item[0].is_string() ||
-          !item[1].is_number() || id > kMaxTokenId)
+      if (!item.is_array() || item.size() != 2 || !item[0].is_string() || !item[1].is_number() ||
+          id > kMaxTokenId)
         return Error::at(where, "piece", "[text, score]", describe(item));
       const auto &text = item[0].get_ref<const std::string &>();
       // The reference keeps the last of two pieces alike for the way there and
       // both for the way back; such a file is rather broken.
       if (pipeline->vocabulary.add(text, id) != Vocabulary::Added::Ok)
-        return Error::at(where, "duplicate piece", "distinct texts",
-                         quote(text));
+        return Error::at(where, "duplicate piece", "distinct texts", quote(text));
       if (text.size() > kMaxAddedTokenBytes)
         return Error::at(where, "piece",
-                         "at most " + std::to_string(kMaxAddedTokenBytes) +
-                             " bytes",
+                         "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                          std::to_string(text.size()));
       scores.push_back(item[1].get<double>());
       ++id;
@@ -128,8 +120,7 @@ private:
       if (!pre)
         return pre.takeError();
       PreTokenizerReading reading;
-      reading.modelTakesBytes = kind == "BPE" &&
-                                plainText(model, "end_of_word_suffix") &&
+      reading.modelTakesBytes = kind == "BPE" && plainText(model, "end_of_word_suffix") &&
                                 plainText(model, "continuing_subword_prefix");
       if (Status s = readPreTokenizer(*pre, true, reading); !s)
         return s;
@@ -140,9 +131,7 @@ private:
       auto post = root.member("post_processor");
       if (!post)
         return post.takeError();
-      if (Status s =
-              readPostProcessor(*post, pipeline->before, pipeline->after);
-          !s)
+      if (Status s = readPostProcessor(*post, pipeline->before, pipeline->after); !s)
         return s;
     }
     if (!root.has("decoder")) {
@@ -156,8 +145,7 @@ private:
   }
   static bool plainText(const Component &model, const char *key) {
     const Json *value = model.find(key);
-    return !value || (value->is_string() &&
-                      value->get_ref<const std::string &>().empty());
+    return !value || (value->is_string() && value->get_ref<const std::string &>().empty());
   }
 
   /// The id of `unk_token`, -1 if there is none.
@@ -169,8 +157,8 @@ private:
     if (id >= 0)
       pipeline->specialForUpdate().unk = id;
     else if (!text->empty() && kind == "BPE")
-      return Error::at(model.where("unk_token"), "unknown token",
-                       "a token of the vocabulary", quote(*text));
+      return Error::at(model.where("unk_token"), "unknown token", "a token of the vocabulary",
+                       quote(*text));
     return Status::ok();
   }
 
@@ -192,8 +180,7 @@ private:
     if (!dropout)
       return dropout.takeError();
     if (*dropout != 0)
-      return Error::at(model.where("dropout"), "dropout",
-                       "null or 0, for it is random",
+      return Error::at(model.where("dropout"), "dropout", "null or 0, for it is random",
                        describe(*model.find("dropout")));
     options.byteLevel = byteLevel;
     options.ignoreMerges = *ignoreMerges;
@@ -221,23 +208,19 @@ private:
           right = text.substr(space + 1);
           good = right.find(' ') == std::string_view::npos;
         }
-      } else if (merge.is_array() && merge.size() == 2 &&
-                 merge[0].is_string() && merge[1].is_string()) {
+      } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+                 merge[1].is_string()) {
         left = merge[0].get_ref<const std::string &>();
         right = merge[1].get_ref<const std::string &>();
         good = true;
       }
-      if (!good ||
-          !addMerge(table, pipeline->vocabulary, left, right, rank, *prefix))
-        return Error::at(model.where("merges") + "/" + std::to_string(rank),
-                         "merge",
+      if (!good || !addMerge(table, pipeline->vocabulary, left, right, rank, *prefix))
+        return Error::at(model.where("merges") + "/" + std::to_string(rank), "merge",
                          "two tokens of the vocabulary whose join is a third",
-                         merge.is_array() ? quote(left) + " and " + quote(right)
-                                          : describe(merge));
+                         merge.is_array() ? quote(left) + " and " + quote(right) : describe(merge));
       ++rank;
     }
-    pipeline->model =
-        std::make_unique<BPE>(pipeline->vocabulary, std::move(table), options);
+    pipeline->model = std::make_unique<BPE>(pipeline->vocabulary, std::move(table), options);
     return Status::ok();
   }
 
@@ -252,8 +235,7 @@ private:
     if (scores.empty())
       return Error::at(model.where("vocab"), "vocabulary", "pieces", "none");
     if (model.has("unk_id")) {
-      auto id =
-          model.integer("unk_id", 0, static_cast<int64_t>(scores.size()) - 1);
+      auto id = model.integer("unk_id", 0, static_cast<int64_t>(scores.size()) - 1);
       if (!id)
         return id.takeError();
       pieces.unknown = static_cast<int32_t>(*id);
@@ -262,8 +244,8 @@ private:
     UnigramOptions options;
     options.floatScores = false;
     options.lookUpFused = true;
-    pipeline->model = std::make_unique<Unigram>(
-        pipeline->vocabulary, std::move(pieces), options, std::move(scores));
+    pipeline->model = std::make_unique<Unigram>(pipeline->vocabulary, std::move(pieces), options,
+                                                std::move(scores));
     return Status::ok();
   }
 
@@ -272,32 +254,29 @@ private:
     if (Status s = readUnknown(model, unknown); !s)
       return s;
     if (kind == "WordLevel") {
-      pipeline->model =
-          std::make_unique<WordLevel>(pipeline->vocabulary, unknown);
+      pipeline->model = std::make_unique<WordLevel>(pipeline->vocabulary, unknown);
       return Status::ok();
     }
     auto prefix = model.string("continuing_subword_prefix", "##");
-    auto most =
-        model.integer("max_input_chars_per_word", 1, kMaxWordCharacters, 100);
+    auto most = model.integer("max_input_chars_per_word", 1, kMaxWordCharacters, 100);
     if (!prefix)
       return prefix.takeError();
     if (!most)
       return most.takeError();
-    pipeline->model = std::make_unique<WordPiece>(
-        pipeline->vocabulary, unknown, *prefix, static_cast<size_t>(*most));
+    pipeline->model = std::make_unique<WordPiece>(pipeline->vocabulary, unknown, *prefix,
+                                                  static_cast<size_t>(*most));
     return Status::ok();
   }
 
   Status readAddedTokens() {
     if (!root.has("added_tokens"))
       return Status::ok();
-    return root.forEach("added_tokens",
-                        [&](const Component &item, size_t) -> Status {
-                          auto token = readAddedToken(item);
-                          if (!token)
-                            return token.takeError();
-                          return addToPipeline(*pipeline, *token, item.where());
-                        });
+    return root.forEach("added_tokens", [&](const Component &item, size_t) -> Status {
+      auto token = readAddedToken(item);
+      if (!token)
+        return token.takeError();
+      return addToPipeline(*pipeline, *token, item.where());
+    });
   }
 
   static Result<AddedToken> readAddedToken(const Component &item) {
@@ -319,8 +298,8 @@ private:
     for (const auto *ids : {&pipeline->before, &pipeline->after})
       for (int32_t id : *ids)
         if (!pipeline->vocabulary.has(id) && !pipeline->extra.has(id))
-          return Error::at(root.where("post_processor"), "token id",
-                           "a token of the vocabulary", std::to_string(id));
+          return Error::at(root.where("post_processor"), "token id", "a token of the vocabulary",
+                           std::to_string(id));
     return Status::ok();
   }
 
@@ -332,13 +311,11 @@ private:
 
 } // namespace
 
-Status tokenizer::readAddedTokenFlags(const JsonObject &item,
-                                      AddedToken &token) {
+Status tokenizer::readAddedTokenFlags(const JsonObject &item, AddedToken &token) {
   auto special = item.boolean("special", false);
   auto normalized = item.boolean("normalized", !special || !*special);
   auto single = item.boolean("single_word", false);
-  auto left = item.boolean("lstrip", false),
-       right = item.boolean("rstrip", false);
+  auto left = item.boolean("lstrip", false), right = item.boolean("rstrip", false);
   for (auto *flag : {&special, &normalized, &single, &left, &right})
     if (!*flag)
       return flag->takeError();
@@ -353,22 +330,18 @@ Status tokenizer::readAddedTokenFlags(const JsonObject &item,
 Status tokenizer::addToPipeline(Pipeline &pipeline, const AddedToken &token,
                                 const std::string &where) {
   if (token.content.empty() || token.content.size() > kMaxAddedTokenBytes)
-    return Error::at(where, "added token",
-                     "1 to " + std::to_string(kMaxAddedTokenBytes) + " bytes",
+    return Error::at(where, "added token", "1 to " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                      std::to_string(token.content.size()));
   int32_t known = pipeline.vocabulary.find(token.content);
   if (known < 0)
     known = pipeline.extra.find(token.content);
   if (known >= 0 && known != token.id)
     return Error::at(where, "id of added token " + quote(token.content),
-                     std::to_string(known) + " as in the vocabulary",
-                     std::to_string(token.id));
+                     std::to_string(known) + " as in the vocabulary", std::to_string(token.id));
   if (known < 0) {
     if (pipeline.vocabulary.has(token.id) || pipeline.extra.has(token.id))
-      return Error::at(where, "id of added token " + quote(token.content),
-                       "a free id",
-                       std::to_string(token.id) + ", that of " +
-                           quote(pipeline.textOf(token.id)));
+      return Error::at(where, "id of added token " + quote(token.content), "a free id",
+                       std::to_string(token.id) + ", that of " + quote(pipeline.textOf(token.id)));
     pipeline.extra.add(token.content, token.id);
   }
   if (Status s = pipeline.addToken(token); !s)
@@ -376,25 +349,22 @@ Status tokenizer::addToPipeline(Pipeline &pipeline, const AddedToken &token,
   return Status::ok();
 }
 
-Result<std::unique_ptr<Tokenizer>>
-Tokenizer::fromJson(const Json &json, const std::string &name) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::fromJson(const Json &json, const std::string &name) {
   Reader reader(json, name);
   if (Status s = reader.read(); !s)
     return s.takeError();
   // The file has no roles; the names that models use are what there is.
   Pipeline &pipeline = *reader.pipeline;
   SpecialTokens &special = pipeline.specialForUpdate();
-  auto role = [&](std::optional<int32_t> &id,
-                  std::initializer_list<const char *> names) {
+  auto role = [&](std::optional<int32_t> &id, std::initializer_list<const char *> names) {
     for (const char *text : names)
       if (!id)
-        if (auto found = pipeline.tokenId(text);
-            found && pipeline.isSkipped(*found))
+        if (auto found = pipeline.tokenId(text); found && pipeline.isSkipped(*found))
           id = found;
   };
   role(special.bos, {"<s>", "<|begin_of_text|>", "<bos>", "[BOS]"});
-  role(special.eos, {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>",
-                     "<|endoftext|>", "<eos>", "[EOS]"});
+  role(special.eos,
+       {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<eos>", "[EOS]"});
   role(special.pad, {"<pad>", "[PAD]"});
   role(special.unk, {"<unk>", "[UNK]"});
   role(special.cls, {"[CLS]"});

@@ -22,9 +22,7 @@ struct CategoryTable {
   CategoryTable() {
     size_t n = std::size(kRanges);
     for (size_t i = 0; i < n; ++i)
-      for (uint32_t c = kRanges[i].first,
-                    e = i + 1 < n ? kRanges[i + 1].first : kLimit;
-           c < e; ++c)
+      for (uint32_t c = kRanges[i].first, e = i + 1 < n ? kRanges[i + 1].first : kLimit; c < e; ++c)
         category[c] = static_cast<uint8_t>(kRanges[i].category);
   }
 };
@@ -37,11 +35,8 @@ CategorySet categoryOf(uint32_t cp) {
 
 /// Length of the longest prefix of a well-formed character at `at`; `complete`
 /// says whether that is a whole one (Unicode 16, table 3-7).
-static uint32_t wellFormedPrefix(std::string_view text, size_t at,
-                                 bool &complete) {
-  auto byte = [&](size_t i) {
-    return static_cast<unsigned char>(text[at + i]);
-  };
+static uint32_t wellFormedPrefix(std::string_view text, size_t at, bool &complete) {
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
   unsigned char lead = byte(0);
   complete = false;
   if (lead < 0x80) {
@@ -75,25 +70,19 @@ Decoded decodeUtf8Slow(std::string_view text, size_t at) {
   uint32_t length = wellFormedPrefix(text, at, complete);
   if (!complete)
     return {0xFFFD, 1, false};
-  auto byte = [&](size_t i) -> uint32_t {
-    return static_cast<unsigned char>(text[at + i]);
-  };
-  uint32_t cp =
-      length == 1   ? byte(0)
-      : length == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
-      : length == 3
-          ? (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)
-          : (byte(0) & 0x07) << 18 | (byte(1) & 0x3F) << 12 |
-                (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F);
+  auto byte = [&](size_t i) -> uint32_t { return static_cast<unsigned char>(text[at + i]); };
+  uint32_t cp = length == 1   ? byte(0)
+                : length == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
+                : length == 3 ? (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)
+                              : (byte(0) & 0x07) << 18 | (byte(1) & 0x3F) << 12 |
+                                    (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F);
   return {cp, length, true};
 }
 
 void appendUtf8(std::string &out, uint32_t cp) {
   if (cp >= kLimit || (cp >= 0xD800 && cp < 0xE000))
     cp = 0xFFFD;
-  auto put = [&](uint32_t b) {
-    out += static_cast<char>(static_cast<unsigned char>(b));
-  };
+  auto put = [&](uint32_t b) { out += static_cast<char>(static_cast<unsigned char>(b)); };
   if (cp < 0x80) {
     put(cp);
   } else if (cp < 0x800) {

@@ -53,23 +53,17 @@ constexpr CategorySet bit(Category c) { return 1u << static_cast<unsigned>(c); }
 constexpr CategorySet kUpper = bit(Category::Lu), kLower = bit(Category::Ll);
 constexpr CategorySet kLetter =
     kUpper | kLower | bit(Category::Lt) | bit(Category::Lm) | bit(Category::Lo);
-constexpr CategorySet kMark =
-    bit(Category::Mn) | bit(Category::Mc) | bit(Category::Me);
-constexpr CategorySet kNumber =
-    bit(Category::Nd) | bit(Category::Nl) | bit(Category::No);
-constexpr CategorySet kPunctuation = bit(Category::Pc) | bit(Category::Pd) |
-                                     bit(Category::Ps) | bit(Category::Pe) |
-                                     bit(Category::Pi) | bit(Category::Pf) |
+constexpr CategorySet kMark = bit(Category::Mn) | bit(Category::Mc) | bit(Category::Me);
+constexpr CategorySet kNumber = bit(Category::Nd) | bit(Category::Nl) | bit(Category::No);
+constexpr CategorySet kPunctuation = bit(Category::Pc) | bit(Category::Pd) | bit(Category::Ps) |
+                                     bit(Category::Pe) | bit(Category::Pi) | bit(Category::Pf) |
                                      bit(Category::Po);
-constexpr CategorySet kSymbol = bit(Category::Sm) | bit(Category::Sc) |
-                                bit(Category::Sk) | bit(Category::So);
-constexpr CategorySet kSeparator =
-    bit(Category::Zs) | bit(Category::Zl) | bit(Category::Zp);
+constexpr CategorySet kSymbol =
+    bit(Category::Sm) | bit(Category::Sc) | bit(Category::Sk) | bit(Category::So);
+constexpr CategorySet kSeparator = bit(Category::Zs) | bit(Category::Zl) | bit(Category::Zp);
 constexpr CategorySet kSpace = kSeparator | bit(Category::SpaceControl);
-constexpr CategorySet kControl =
-    bit(Category::Cc) | bit(Category::SpaceControl);
-constexpr CategorySet kOther =
-    kControl | bit(Category::Cf) | bit(Category::Co) | bit(Category::Cn);
+constexpr CategorySet kControl = bit(Category::Cc) | bit(Category::SpaceControl);
+constexpr CategorySet kOther = kControl | bit(Category::Cf) | bit(Category::Co) | bit(Category::Cn);
 
 /// The category of `cp` as a set of one; above U+10FFFF and surrogates: Cn.
 CategorySet categoryOf(uint32_t cp);

@@ -6,11 +6,10 @@
 
 namespace fingpt::tokenizer {
 
-Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given,
-                 UnigramOptions options, std::vector<double> exactScores)
-    : vocabulary(vocabulary), pieces(std::move(given)),
-      unknownPieces(vocabulary, pieces), options(options),
-      scores(std::move(exactScores)) {
+Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given, UnigramOptions options,
+                 std::vector<double> exactScores)
+    : vocabulary(vocabulary), pieces(std::move(given)), unknownPieces(vocabulary, pieces),
+      options(options), scores(std::move(exactScores)) {
   if (scores.empty())
     scores.assign(pieces.scores.begin(), pieces.scores.end());
   // tokenizers takes the extremes of all pieces, SentencePiece of normal ones.
@@ -24,18 +23,15 @@ Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given,
     }
   if (std::isinf(low))
     low = 0;
-  unknownScore = options.floatScores
-                     ? static_cast<double>(static_cast<float>(low) - 10.0f)
-                     : low - 10.0;
+  unknownScore =
+      options.floatScores ? static_cast<double>(static_cast<float>(low) - 10.0f) : low - 10.0;
   for (size_t i = 0; i < scores.size(); ++i) {
     auto id = static_cast<int32_t>(i);
     std::string_view text = vocabulary.text(id);
     PieceType type = pieces.types[i];
     if (type == PieceType::UserDefined) // outweighs any cutting inside it
       scores[i] = static_cast<double>(static_cast<float>(
-          static_cast<double>(static_cast<float>(text.size()) *
-                              static_cast<float>(high)) -
-          0.1));
+          static_cast<double>(static_cast<float>(text.size()) * static_cast<float>(high)) - 0.1));
     else if (type != PieceType::Normal)
       continue;
     index.add(text, id);
@@ -44,8 +40,7 @@ Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given,
 }
 
 bool Unigram::encode(std::string_view piece, std::vector<int32_t> &ids) const {
-  return options.floatScores ? viterbi<float>(piece, ids)
-                             : viterbi<double>(piece, ids);
+  return options.floatScores ? viterbi<float>(piece, ids) : viterbi<double>(piece, ids);
 }
 
 /// best[e]: the highest sum over cuttings of text[0, e), its last piece and
@@ -59,8 +54,7 @@ bool Unigram::viterbi(std::string_view text, std::vector<int32_t> &ids) const {
   std::vector<Node> best(text.size() + 1);
   auto relax = [&](size_t end, size_t start, int32_t id, double score) {
     // Rounded before it is compared, so that equal sums stay equal.
-    auto sum =
-        static_cast<Score>(score + static_cast<double>(best[start].score));
+    auto sum = static_cast<Score>(score + static_cast<double>(best[start].score));
     Node &node = best[end];
     if (node.start < 0 || sum > node.score)
       node = {sum, id, static_cast<int32_t>(start)};
@@ -88,10 +82,8 @@ bool Unigram::viterbi(std::string_view text, std::vector<int32_t> &ids) const {
     Part part{text.substr(start, end - start), node.id};
     if (part.id == pieces.unknown)
       part.id = -1;
-    if (options.lookUpFused && part.id < 0 && !parts.empty() &&
-        parts.back().id < 0)
-      parts.back().text =
-          text.substr(start, part.text.size() + parts.back().text.size());
+    if (options.lookUpFused && part.id < 0 && !parts.empty() && parts.back().id < 0)
+      parts.back().text = text.substr(start, part.text.size() + parts.back().text.size());
     else
       parts.push_back(part);
     end = start;

@@ -7,8 +7,8 @@
 
 namespace fingpt::tokenizer {
 
-WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown,
-                     std::string_view prefix, size_t maxCharacters)
+WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown, std::string_view prefix,
+                     size_t maxCharacters)
     : unknown(unknown), maxCharacters(maxCharacters) {
   for (size_t i = 0; i < vocabulary.size(); ++i) {
     auto id = static_cast<int32_t>(i);
@@ -21,11 +21,9 @@ WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown,
   continuing.build();
 }
 
-bool WordPiece::encode(std::string_view piece,
-                       std::vector<int32_t> &ids) const {
+bool WordPiece::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   size_t start = ids.size(), characters = 0;
-  for (size_t at = 0; at < piece.size() && characters <= maxCharacters;
-       ++characters)
+  for (size_t at = 0; at < piece.size() && characters <= maxCharacters; ++characters)
     at += decodeUtf8(piece, at).length;
   bool whole = characters <= maxCharacters;
   for (size_t at = 0; at < piece.size() && whole;) {
@@ -43,15 +41,13 @@ bool WordPiece::encode(std::string_view piece,
   return unknown >= 0;
 }
 
-Status completeBert(Pipeline &pipeline, bool lowercase,
-                    const std::string &where) {
+Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where) {
   SpecialTokens &special = pipeline.specialForUpdate();
-  const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-      {"[UNK]", &special.unk},
-      {"[CLS]", &special.cls},
-      {"[SEP]", &special.sep},
-      {"[PAD]", &special.pad},
-      {"[MASK]", &special.mask}};
+  const std::pair<const char *, std::optional<int32_t> *> roles[] = {{"[UNK]", &special.unk},
+                                                                     {"[CLS]", &special.cls},
+                                                                     {"[SEP]", &special.sep},
+                                                                     {"[PAD]", &special.pad},
+                                                                     {"[MASK]", &special.mask}};
   for (auto [text, id] : roles) {
     if (!*id)
       *id = pipeline.vocabulary.idOf(text);
@@ -65,17 +61,13 @@ Status completeBert(Pipeline &pipeline, bool lowercase,
       return s;
   }
   if (!special.unk || !special.cls || !special.sep)
-    return Error::at(where, "special tokens", "[UNK], [CLS] and [SEP]",
-                     "not all of them");
+    return Error::at(where, "special tokens", "[UNK], [CLS] and [SEP]", "not all of them");
   BertNormalizerOptions options;
   options.lowercase = lowercase;
   pipeline.normalizers.push_back(bertNormalizer(options));
-  pipeline.preTokenizers.push_back(
-      classPreTokenizer(isSpace, SplitBehavior::Removed));
-  pipeline.preTokenizers.push_back(
-      classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
-  pipeline.model =
-      std::make_unique<WordPiece>(pipeline.vocabulary, *special.unk, "##", 100);
+  pipeline.preTokenizers.push_back(classPreTokenizer(isSpace, SplitBehavior::Removed));
+  pipeline.preTokenizers.push_back(classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
+  pipeline.model = std::make_unique<WordPiece>(pipeline.vocabulary, *special.unk, "##", 100);
   pipeline.before = {*special.cls};
   pipeline.after = {*special.sep};
   pipeline.decoders = {[] { return wordPieceDecoder("##", true); }};

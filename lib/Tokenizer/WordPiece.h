@@ -15,8 +15,8 @@ namespace fingpt::tokenizer {
 
 class WordPiece : public Model {
 public:
-  WordPiece(const Vocabulary &vocabulary, int32_t unknown,
-            std::string_view prefix, size_t maxCharacters);
+  WordPiece(const Vocabulary &vocabulary, int32_t unknown, std::string_view prefix,
+            size_t maxCharacters);
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
@@ -29,8 +29,7 @@ class WordLevel : public Model {
 public:
   WordLevel(const Vocabulary &vocabulary, int32_t unknown)
       : vocabulary(vocabulary), unknown(unknown) {}
-  bool encode(std::string_view piece,
-              std::vector<int32_t> &ids) const override {
+  bool encode(std::string_view piece, std::vector<int32_t> &ids) const override {
     int32_t id = vocabulary.find(piece);
     ids.push_back(id >= 0 ? id : unknown);
     return ids.back() >= 0 || (ids.pop_back(), false);
@@ -48,8 +47,7 @@ class Pipeline;
 /// Everything of BERT beside the vocabulary, for files that hold only that:
 /// normalizer, pre-tokenizer, [CLS] … [SEP], special tokens, decoder. Errors
 /// begin with `where`.
-Status completeBert(Pipeline &pipeline, bool lowercase,
-                    const std::string &where);
+Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where);
 
 } // namespace fingpt::tokenizer
 

@@ -26,9 +26,7 @@ static int usage() {
   return 2;
 }
 
-static void print(const Json &value) {
-  std::printf("%s\n", value.dump().c_str());
-}
+static void print(const Json &value) { std::printf("%s\n", value.dump().c_str()); }
 
 int main(int argc, char **argv) {
   if (argc < 4)
@@ -73,8 +71,7 @@ int main(int argc, char **argv) {
   if (mode == "file") {
     auto start = std::chrono::steady_clock::now();
     encode(*input);
-    std::chrono::duration<double> took =
-        std::chrono::steady_clock::now() - start;
+    std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::fprintf(stderr, "%.3f s, %.2f MB/s with printing\n", took.count(),
                  static_cast<double>(input->size()) / 1e6 / took.count());
     return 0;
@@ -83,8 +80,7 @@ int main(int argc, char **argv) {
   while (!rest.empty()) {
     size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view()
-                                         : rest.substr(end + 1);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     auto json = parseJson(line);
     if (!json) {
       std::fprintf(stderr, "error: %s\n", json.error().message().c_str());
@@ -107,8 +103,7 @@ int main(int argc, char **argv) {
     } else if (mode == "chat") {
       std::vector<ChatMessage> messages;
       for (const Json &m : *json)
-        messages.push_back(
-            {m["role"].get<std::string>(), m["content"].get<std::string>()});
+        messages.push_back({m["role"].get<std::string>(), m["content"].get<std::string>()});
       auto show = [](const auto &result) {
         if (result)
           print(*result);

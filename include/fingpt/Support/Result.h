@@ -28,14 +28,17 @@ std::string escaped(std::string_view text, size_t limit = 200);
 /// `escaped` in double quotes.
 std::string quote(std::string_view text, size_t limit = 200);
 
+/// Length of the longest prefix of `text` that is valid UTF-8.
+size_t validUtf8Prefix(std::string_view text);
+
 class [[nodiscard]] Error {
 public:
   explicit Error(std::string message) : text(std::move(message)) {}
   /// "WHERE: WHAT"
   static Error at(std::string_view where, std::string_view what);
   /// "WHERE: WHAT, expected X, got Y"
-  static Error at(std::string_view where, std::string_view what,
-                  std::string_view expected, std::string_view got);
+  static Error at(std::string_view where, std::string_view what, std::string_view expected,
+                  std::string_view got);
   const std::string &message() const { return text; }
   /// The same error with "PREFIX:" in front, for a caller that knows the file.
   Error in(std::string_view prefix) const;

@@ -39,8 +39,7 @@ struct EncodeOptions {
 struct SpecialTokens {
   std::optional<int32_t> bos, eos, unk, pad, sep, cls, mask;
   bool addBos = false, addEos = false;
-  std::vector<int32_t>
-      stop; ///< every token that ends generation (EOS, end of turn)
+  std::vector<int32_t> stop; ///< every token that ends generation (EOS, end of turn)
 };
 
 /// A decoding under way: text comes out as soon as no later id can change it,
@@ -66,22 +65,19 @@ public:
   /// From the metadata of a GGUF file that is open already.
   static Result<std::unique_ptr<Tokenizer>> fromGGUF(const GGUFFile &file);
   /// From the text of a tokenizer.json; `name` is for messages.
-  static Result<std::unique_ptr<Tokenizer>> fromJson(const Json &json,
-                                                     const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>> fromJson(const Json &json, const std::string &name);
   /// From the bytes of a SentencePiece .model.
-  static Result<std::unique_ptr<Tokenizer>>
-  fromSentencePiece(std::string_view bytes, const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>> fromSentencePiece(std::string_view bytes,
+                                                              const std::string &name);
   /// From the bytes of llama2.c's tokenizer.bin.
-  static Result<std::unique_ptr<Tokenizer>>
-  fromLlama2C(std::string_view bytes, const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>> fromLlama2C(std::string_view bytes,
+                                                        const std::string &name);
 
-  virtual Result<std::vector<int32_t>>
-  encode(std::string_view text, EncodeOptions options = {}) const = 0;
+  virtual Result<std::vector<int32_t>> encode(std::string_view text,
+                                              EncodeOptions options = {}) const = 0;
   /// Text of `ids`; special tokens are left out if `skipSpecial`.
-  std::string decode(const std::vector<int32_t> &ids,
-                     bool skipSpecial = true) const;
-  virtual std::unique_ptr<DecodeSession>
-  startDecoding(bool skipSpecial = true) const = 0;
+  std::string decode(const std::vector<int32_t> &ids, bool skipSpecial = true) const;
+  virtual std::unique_ptr<DecodeSession> startDecoding(bool skipSpecial = true) const = 0;
   /// One more than the largest id.
   virtual size_t vocabSize() const = 0;
   /// The token's spelling in the vocabulary file; empty if out of range.
@@ -117,14 +113,13 @@ struct ChatMessage {
 /// (ChatML, Llama 2/3, Mistral, Gemma, Phi-3, Qwen, Zephyr …) are recognised
 /// by their text and rendered natively; no template code is ever executed. The
 /// text holds BOS where the format has it: encode it with addSpecial off.
-Result<std::string> renderChat(const Tokenizer &tokenizer,
-                               const std::vector<ChatMessage> &messages,
+Result<std::string> renderChat(const Tokenizer &tokenizer, const std::vector<ChatMessage> &messages,
                                bool addGenerationPrompt = true);
 /// Ids of the rendered messages; special tokens that a message spells out are
 /// plain text.
-Result<std::vector<int32_t>>
-encodeChat(const Tokenizer &tokenizer, const std::vector<ChatMessage> &messages,
-           bool addGenerationPrompt = true);
+Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer,
+                                        const std::vector<ChatMessage> &messages,
+                                        bool addGenerationPrompt = true);
 
 } // namespace fingpt
 

@@ -11,6 +11,13 @@ TEST(Result, EscapesForeignText) {
   EXPECT_LE(escaped(std::string(10000, 'x')).size(), 210u);
 }
 
+TEST(Result, FindsTheEndOfValidText) {
+  EXPECT_EQ(validUtf8Prefix("é—😀"), 9u);
+  EXPECT_EQ(validUtf8Prefix("ab\xff"), 2u);
+  EXPECT_EQ(validUtf8Prefix("\xed\xa0\x80"), 0u);  // a surrogate
+  EXPECT_EQ(validUtf8Prefix("x\xf0\x9f\x98"), 1u); // cut
+}
+
 TEST(Result, MovesValuesAndErrors) {
   Result<std::string> good = std::string("x");
   ASSERT_TRUE(bool(good));

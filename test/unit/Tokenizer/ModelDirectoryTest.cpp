@@ -15,8 +15,7 @@ struct Directory : TempDir {
   std::string message() {
     std::string text = refusal(Tokenizer::load(path()));
     std::string root = path().substr(0, path().size() - 1); // without the /
-    return text.compare(0, root.size(), root) == 0 ? text.substr(root.size())
-                                                   : text;
+    return text.compare(0, root.size(), root) == 0 ? text.substr(root.size()) : text;
   }
 };
 
@@ -66,48 +65,37 @@ TEST(ModelDirectory, FindsOtherVocabularies) {
 
   TempDir bert;
   bert.write("vocab.txt", "[UNK]\r\n[CLS]\n[SEP]\nHello\nhello\n##s");
-  EXPECT_EQ(encode(*loaded(Tokenizer::load(bert.path())), "Hellos"),
-            (Ids{1, 4, 5, 2}));
+  EXPECT_EQ(encode(*loaded(Tokenizer::load(bert.path())), "Hellos"), (Ids{1, 4, 5, 2}));
   bert.write("tokenizer_config.json", R"({"do_lower_case":false})");
-  EXPECT_EQ(encode(*loaded(Tokenizer::load(bert.path())), "Hellos"),
-            (Ids{1, 3, 5, 2}));
+  EXPECT_EQ(encode(*loaded(Tokenizer::load(bert.path())), "Hellos"), (Ids{1, 3, 5, 2}));
   bert.write("tokenizer_config.json", R"({"do_lower_case":3})");
-  EXPECT_NE(
-      refusal(Tokenizer::load(bert.path())).find("/do_lower_case: wrong type"),
-      std::string::npos);
+  EXPECT_NE(refusal(Tokenizer::load(bert.path())).find("/do_lower_case: wrong type"),
+            std::string::npos);
   bert.write("vocab.txt", "a\na\n");
   bert.write("tokenizer_config.json", "{}");
   EXPECT_EQ(refusal(Tokenizer::load(bert.path())),
-            bert.path("vocab.txt") +
-                ":2: duplicate token, expected distinct texts, got \"a\"");
+            bert.path("vocab.txt") + ":2: duplicate token, expected distinct texts, got \"a\"");
 
   TempDir gpt;
   gpt.write("vocab.json", R"({"a":0,"b":1,"ab":2,"<|endoftext|>":3})");
   gpt.write("merges.txt", "#version: 0.2\r\na b\r\n\n");
-  EXPECT_EQ(encode(*loaded(Tokenizer::load(gpt.path())), "ab<|endoftext|>b"),
-            (Ids{2, 3, 1}));
+  EXPECT_EQ(encode(*loaded(Tokenizer::load(gpt.path())), "ab<|endoftext|>b"), (Ids{2, 3, 1}));
 }
 
 TEST(ModelDirectory, NamesTheFault) {
   TempDir empty;
   std::string root = empty.path().substr(0, empty.path().size() - 1);
-  EXPECT_EQ(refusal(Tokenizer::load(empty.path()))
-                .find(root + ": no tokenizer, expected"),
-            0u);
+  EXPECT_EQ(refusal(Tokenizer::load(empty.path())).find(root + ": no tokenizer, expected"), 0u);
   EXPECT_EQ(refusal(Tokenizer::load(empty.path("x.txt"))),
-            empty.path("x.txt") +
-                ": unknown kind of tokenizer file, expected a model directory, "
-                "tokenizer.json, *.gguf, *.model or tokenizer.bin, got another "
-                "name");
+            empty.path("x.txt") + ": unknown kind of tokenizer file, expected a model directory, "
+                                  "tokenizer.json, *.gguf, *.model or tokenizer.bin, got another "
+                                  "name");
   for (const char *name : {"a.json", "a.gguf", "a.model", "a.bin"}) {
-    EXPECT_EQ(refusal(Tokenizer::load(empty.path(name))).find(empty.path(name)),
-              0u);
+    EXPECT_EQ(refusal(Tokenizer::load(empty.path(name))).find(empty.path(name)), 0u);
     empty.write(name, "");
-    EXPECT_EQ(refusal(Tokenizer::load(empty.path(name))).find(empty.path(name)),
-              0u);
+    EXPECT_EQ(refusal(Tokenizer::load(empty.path(name))).find(empty.path(name)), 0u);
   }
-  EXPECT_EQ(loaded(Tokenizer::load(fixture("spm-bpe.model")))->special().bos,
-            1);
+  EXPECT_EQ(loaded(Tokenizer::load(fixture("spm-bpe.model")))->special().bos, 1);
 
   const std::tuple<const char *, const char *, const char *> cases[] = {
       {"tokenizer_config.json", "[]",
@@ -148,13 +136,11 @@ TEST(ModelDirectory, NamesTheFault) {
        "/tokenizer_config.json:/added_tokens_decoder/5/content: missing, "
        "expected a string, got "
        "nothing"},
-      {"tokenizer_config.json",
-       R"({"added_tokens_decoder":{"5":{"content":"x","special":7}}})",
+      {"tokenizer_config.json", R"({"added_tokens_decoder":{"5":{"content":"x","special":7}}})",
        "/tokenizer_config.json:/added_tokens_decoder/5/special: wrong type, "
        "expected true or "
        "false, got 7"},
-      {"tokenizer_config.json",
-       R"({"added_tokens_decoder":{"0":{"content":"zz"}}})",
+      {"tokenizer_config.json", R"({"added_tokens_decoder":{"0":{"content":"zz"}}})",
        "/tokenizer_config.json:/added_tokens_decoder/0: id of added token "
        "\"zz\", expected a free "
        "id, got 0, that of \"<|endoftext|>\""},

@@ -17,8 +17,7 @@ static std::string cut(const char *pre, std::string_view text) {
   for (const Scanner &scanner : found->scanners) {
     std::vector<std::string_view> next;
     for (std::string_view piece : pieces)
-      scanner.split(piece,
-                    [&](std::string_view part) { next.push_back(part); });
+      scanner.split(piece, [&](std::string_view part) { next.push_back(part); });
     pieces = std::move(next);
   }
   std::string out;
@@ -30,12 +29,10 @@ static std::string cut(const char *pre, std::string_view text) {
 TEST(Scanner, CutsAsThePatternsSay) {
   EXPECT_EQ(cut("gpt-2", "I'm  42! don'T"), "I|'m| | 42|!| don|'|T");
   EXPECT_EQ(cut("gpt-2", "a\n\n  b \t"), "a|\n\n | b| \t");
-  EXPECT_EQ(cut("llama-bpe", "I'M 12345\n\n x.\n!"),
-            "I|'M| |123|45|\n\n| x|.\n|!");
+  EXPECT_EQ(cut("llama-bpe", "I'M 12345\n\n x.\n!"), "I|'M| |123|45|\n\n| x|.\n|!");
   EXPECT_EQ(cut("qwen2", "x12 \r\n y"), "x|1|2| \r\n| y");
   EXPECT_EQ(cut("smollm", "ab 12c"), "ab| |1|2|c");
-  EXPECT_EQ(cut("tekken", "HTTPServer don't a/b//\n"),
-            "HTTPServer| don|'t| a|/b|//\n");
+  EXPECT_EQ(cut("tekken", "HTTPServer don't a/b//\n"), "HTTPServer| don|'t| a|/b|//\n");
   EXPECT_EQ(cut("gpt-4o", "WORLDwide it's 1234"), "WORLDwide| it's| |123|4");
   EXPECT_EQ(cut("default", "a,b 1234"), "a|,|b| |123|4");
   EXPECT_EQ(cut("gemma4", "a b\n\nc"), "a b|\n\n|c");
@@ -51,10 +48,8 @@ TEST(Scanner, TakesUpperCaseBackInTekken) {
 }
 
 TEST(Scanner, IsLinear) {
-  for (const char *pre :
-       {"gpt-2", "llama-bpe", "tekken", "gpt-4o", "default", "qwen35"})
-    for (std::string unit :
-         {"a", " ", "A", "1", "!", "\n", "'", "\xCC\x81", "Aª", "\xFF"}) {
+  for (const char *pre : {"gpt-2", "llama-bpe", "tekken", "gpt-4o", "default", "qwen35"})
+    for (std::string unit : {"a", " ", "A", "1", "!", "\n", "'", "\xCC\x81", "Aª", "\xFF"}) {
       std::string text;
       while (text.size() < (1u << 20))
         text += unit;
@@ -64,9 +59,8 @@ TEST(Scanner, IsLinear) {
 
 TEST(Unicode, DecodesAndReplacesIllFormedText) {
   EXPECT_EQ(decodeUtf8("\xF0\x9F\x98\x80", 0).cp, 0x1F600u);
-  for (std::string_view bad :
-       {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
-        "\xF4\x90\x80\x80", "\xF5", "\xE2\x82"}) {
+  for (std::string_view bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80",
+                               "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5", "\xE2\x82"}) {
     Decoded d = decodeUtf8(bad, 0);
     EXPECT_FALSE(d.valid);
     EXPECT_EQ(d.length, 1u);
@@ -87,8 +81,7 @@ static std::string sections(const char *source, std::string_view text) {
     return pattern.error().message();
   std::string out;
   Status s = pattern->forEach(text, [&](size_t begin, size_t end, bool match) {
-    out += (match ? "<" : "(") + std::string(text.substr(begin, end - begin)) +
-           (match ? ">" : ")");
+    out += (match ? "<" : "(") + std::string(text.substr(begin, end - begin)) + (match ? ">" : ")");
   });
   return s ? out : s.error().message();
 }
@@ -116,10 +109,8 @@ TEST(Pattern, MatchesAsOniguruma) {
   EXPECT_EQ(sections("a\\Z", "aa\n"), "(a)<a>(\n)");
   EXPECT_EQ(sections("\\Bb|(?#no)c", "abc"), "(a)<b><c>");
   EXPECT_EQ(sections("(?m:a.)|(?-i:.)", "a\nb\n"), "<a\n><b>(\n)");
-  EXPECT_EQ(sections("x{,2}y|z{2,}|q{,}|r{3", "xxxyzzzr{3q{,}"),
-            "(x)<xxy><zzz><r{3><q{,}>");
-  EXPECT_EQ(sections("[\\f\\v\\a\\e\\b\\-a-]+", "\f\v\a\x1b\b-ab"),
-            "<\f\v\a\x1b\b-a>(b)");
+  EXPECT_EQ(sections("x{,2}y|z{2,}|q{,}|r{3", "xxxyzzzr{3q{,}"), "(x)<xxy><zzz><r{3><q{,}>");
+  EXPECT_EQ(sections("[\\f\\v\\a\\e\\b\\-a-]+", "\f\v\a\x1b\b-ab"), "<\f\v\a\x1b\b-a>(b)");
   EXPECT_EQ(sections("\\p{^L}|[[:alpha:]]{2}", "1ab"), "<1><ab>");
   EXPECT_EQ(sections("[[:alnum:]]+", "a1!"), "<a1>(!)");
   EXPECT_EQ(sections("(?<name>ab)+?", "abab"), "<ab><ab>");
@@ -132,23 +123,20 @@ TEST(Pattern, MatchesAsOniguruma) {
 TEST(Pattern, RefusesWhatItCannotDo) {
   auto at = [](const char *source) {
     std::string text = sections(source, "");
-    return text.substr(0, 3) == "p: " ? text.substr(text.find("\": ") + 3)
-                                      : "accepted " + text;
+    return text.substr(0, 3) == "p: " ? text.substr(text.find("\": ") + 3) : "accepted " + text;
   };
   EXPECT_EQ(at("(a"), "missing ) at character 2");
   EXPECT_EQ(at("a)"), "unmatched ) at character 1");
   EXPECT_EQ(at("[a"), "missing ] at character 2");
   EXPECT_EQ(at("*a"), "quantifier without a target at character 0");
   EXPECT_EQ(at("(a)\\1"), "unsupported escape \\1 at character 5");
-  EXPECT_EQ(at("\\p{Klingon}"),
-            "unsupported property \"klingon\" at character 11");
+  EXPECT_EQ(at("\\p{Klingon}"), "unsupported property \"klingon\" at character 11");
   EXPECT_EQ(at("\\p{L"), "\\p{ without } at character 4");
   EXPECT_EQ(at("\\p"), "\\p without { at character 2");
   EXPECT_EQ(at("\\"), "\\ at the end at character 1");
   EXPECT_EQ(at("\\x{110000}"), "bad character number at character 10");
   EXPECT_EQ(at("(?x)a"), "unsupported group option at character 2");
-  EXPECT_EQ(at("(?i)é"),
-            "(?i) on a letter outside ASCII is not supported at character 6");
+  EXPECT_EQ(at("(?i)é"), "(?i) on a letter outside ASCII is not supported at character 6");
   EXPECT_EQ(at("(?<=a*)b"), "look-behind of more than 100 characters");
   EXPECT_EQ(at("(?=a)*"), "quantifier on an assertion at character 6");
   EXPECT_EQ(at("a{2}?"), "{n}? is not supported at character 4");
@@ -158,19 +146,16 @@ TEST(Pattern, RefusesWhatItCannotDo) {
   EXPECT_EQ(at("[[:upper:]]"), "unsupported class [:upper:] at character 10");
   EXPECT_EQ(at("[[:x"), "[: without :] at character 3");
   EXPECT_EQ(at("(?<n"), "group name without > at character 4");
-  EXPECT_EQ(at("((ab){1000}){1000}"),
-            "pattern too large once repetitions are written out");
+  EXPECT_EQ(at("((ab){1000}){1000}"), "pattern too large once repetitions are written out");
   EXPECT_EQ(at("a**********"), "too many quantifiers at character 11");
-  EXPECT_EQ(at(std::string(100, '(').c_str()),
-            "groups nested deeper than 60 at character 60");
-  EXPECT_EQ(at(std::string(100, '[').c_str()),
-            "classes nested deeper than 60 at character 60");
+  EXPECT_EQ(at(std::string(100, '(').c_str()), "groups nested deeper than 60 at character 60");
+  EXPECT_EQ(at(std::string(100, '[').c_str()), "classes nested deeper than 60 at character 60");
 }
 
 TEST(Pattern, CountsItsSteps) {
   std::string as(1 << 17, 'a');
-  for (const char *bomb : {"(a+)+$x", "(a|aa)+$x", "(?=.*)b", "(?>.*)b",
-                           "[^x]*+x", "(a*)*b", "(?<=a{0,90})b", "((a?)*)*b"}) {
+  for (const char *bomb : {"(a+)+$x", "(a|aa)+$x", "(?=.*)b", "(?>.*)b", "[^x]*+x", "(a*)*b",
+                           "(?<=a{0,90})b", "((a?)*)*b"}) {
     std::string result;
     EXPECT_LT(secondsOf([&] { result = sections(bomb, as); }), 10.0) << bomb;
     EXPECT_EQ(result.find("text: too much work for the pattern"), 0u) << bomb;
@@ -179,12 +164,11 @@ TEST(Pattern, CountsItsSteps) {
   EXPECT_EQ(sections("\\s+(?!\\S)|\\s+", spaces).size(), spaces.size() + 2);
 }
 
-static std::string added(AddedTokenSet &set, std::string_view text,
-                         bool special = true, LiteralRanges literal = {}) {
+static std::string added(AddedTokenSet &set, std::string_view text, bool special = true,
+                         LiteralRanges literal = {}) {
   std::string out;
   set.split(text, special, literal, [&](int32_t id, std::string_view part) {
-    out += "[" + (id < 0 ? "" : std::to_string(id) + ":") + std::string(part) +
-           "]";
+    out += "[" + (id < 0 ? "" : std::to_string(id) + ":") + std::string(part) + "]";
   });
   return out;
 }

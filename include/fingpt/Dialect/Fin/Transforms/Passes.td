@@ -1,0 +1,177 @@
+#ifndef FINGPT_DIALECT_FIN_TRANSFORMS_PASSES_TD
+#define FINGPT_DIALECT_FIN_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def FinDecompose : Pass<"fin-decompose"> {
+  let summary = "rewrite fin ops into the upstream ops that define them";
+  let description = [{
+    Replaces every op that implements `DecomposeOpInterface` by its definition
+    in `linalg`, `tensor`, `arith`, `math` and `scf`. Executed in f64 the result
+    is the oracle for every kernel and rewrite; executed after
+    `fin-hoist-weights` and `fin-relax-reductions` it is the fallback that runs
+    any op on any target.
+
+    ```mlir
+    %y = fin.linear %x, %w : tensor<4x576xf32>, tensor<192x576xf32>
+    // becomes
+    %0 = linalg.fill ins(%zero : f32) outs(%empty : tensor<4x192xf32>)
+    %y = linalg.generic { ... ["parallel", "parallel", "reduction"] }
+           ins(%x, %w) outs(%0) { mulf, addf }
+    ```
+  }];
+  let options = [
+    ListOption<"only", "only", "std::string",
+      "Decompose only these ops (`linear`, `rope`, …); default: all">,
+    ListOption<"except", "except", "std::string", "Leave these ops alone">
+  ];
+}
+
+def FinAddKVCache : Pass<"fin-add-kv-cache", "::mlir::ModuleOp"> {
+  let summary = "make @prefill and @decode from @forward";
+  let description = [{
+    Makes token-by-token generation possible. `@forward(%tokens)` stays the one
+    source; this pass clones it twice, threads one stacked cache
+    `[layers, 2, batch, context, kv_heads·head_dim]` through the attentions and
+    takes positions from outside:
+
+    ```mlir
+    func.func @decode(%tokens, %positions, %cache) -> (%logits, %cache)
+    func.func @prefill(%tokens, %positions, %lengths, %cache) -> (%last_logits, %cache)
+    // in each layer
+    %c1 = fin.cache_append %c[%layer], %k, %v at %positions
+    %k1, %v1 = fin.cache_read %c1[%layer]
+    %a = fin.attention %q at %positions, %k1, %v1 {...}
+    ```
+
+    `%cache` is donated (`bufferization.writable`): it is updated in place.
+    `@prefill` projects the last valid token of each sequence only
+    (`%lengths` counts the valid tokens of each row). Refused: a module without
+    `@forward`, attention that is not causal or not positioned by
+    `fin.positions` of the tokens, layers whose keys and values differ in width.
+  }];
+}
+
+def FinHoistWeights : Pass<"fin-hoist-weights", "::mlir::ModuleOp"> {
+  let summary = "compute once per load what depends on parameters alone";
+  let description = [{
+    Every value that a pure computation makes of parameters and constants, and
+    that something else uses, becomes a parameter of its own, computed by
+    `@prepare`. Expressions of one form share one function, so that code size
+    does not grow with depth; one expression used in several functions is
+    computed once.
+
+    ```mlir
+    %w = fin.dequantize %codes scales %s mins %m {...}
+    %y = fin.linear %x, %w
+    // becomes
+    func.func private @prepare_0(%bytes, %s, %m) -> tensor<576x576xf32> { ... }
+    func.func @prepare() {
+      %w = call @prepare_0(...)
+      fin.store %w, "prepared/model.layers.0.self_attn.q_proj.weight"
+      ... }
+    %w = fin.param "prepared/model.layers.0.self_attn.q_proj.weight"
+    %y = fin.linear %x, %w
+    ```
+  }];
+}
+
+def FinOutlineLayers : Pass<"fin-outline-layers", "::mlir::ModuleOp"> {
+  let summary = "one function per distinct layer";
+  let description = [{
+    Groups the ops of a function by the layer number in the keys of the
+    parameters that they use (`model.layers.7.…`) and moves each layer into a
+    private function of its inputs and parameters; layers that are equal up to
+    their parameters share one. Compile time then does not grow with depth.
+
+    The hidden state that layer i hands to layer i+1 is written into the buffer
+    that came in, so a chain of layers allocates nothing.
+
+    ```mlir
+    %h1 = call @forward_layer(%h0, %positions, %w0_0, %w0_1, …)
+    %h2 = call @forward_layer(%h1, %positions, %w1_0, %w1_1, …)
+    ```
+  }];
+}
+
+def FinBindParams : Pass<"fin-bind-params", "::mlir::ModuleOp"> {
+  let summary = "parameters become one table of pointers";
+  let description = [{
+    The ABI of compiled code. Every public function takes a pointer `%P` to a
+    table of parameter pointers as its first argument and lists the keys, in
+    table order, in its attribute `fin.params`; the parameters of one call of an
+    outlined function are consecutive, and the callee takes the address of its
+    first slot. A `fin.param` becomes a read-only tensor over the pointer.
+
+    Results of public functions become destinations: one more argument each,
+    donated, unless the result is the new value of a donated argument.
+
+    `@prepare` becomes data: the module attribute `fin.prepare` lists function,
+    parameter keys and result key of each of its calls; the functions become
+    public with the same ABI.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
+def FinRelaxReductions : Pass<"fin-relax-reductions"> {
+  let summary = "allow reassociation in sums of static extent";
+  let description = [{
+    A sum in the definition of an op is strictly ordered. Where its extent is
+    static (a width, not the context), this pass marks the addition
+    `reassoc, contract` and the product `contract`, so that LLVM vectorizes it.
+    Sums over the context keep their order: rows then do not depend on how many
+    tokens are processed together.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def FinConvertPrecision : Pass<"fin-convert-precision", "::mlir::ModuleOp"> {
+  let summary = "run the graph in another float type";
+  let description = [{
+    Every float tensor that is no parameter takes the element type `to`;
+    parameters keep their stored type and are converted where they are used.
+    `to=f64` is the oracle of every kernel and rewrite.
+
+    ```mlir
+    %w = fin.param "w" : tensor<64x64xf16>
+    %w64 = arith.extf %w : tensor<64x64xf16> to tensor<64x64xf64>
+    %y = fin.linear %x, %w64 : tensor<?x?x64xf64>, tensor<64x64xf64>
+    ```
+  }];
+  let options = [
+    Option<"to", "to", "std::string", "\"f32\"", "f16, bf16, f32 or f64">
+  ];
+}
+
+def FinUseKernels : Pass<"fin-use-kernels"> {
+  let summary = "linear layers and attention become fin_kernel ops";
+  let description = [{
+    Replaces f32 `fin.linear` and `fin.attention` by destination-style
+    `fin_kernel` ops, which survive bufferization and become calls of the
+    runtime's kernels. Whatever the kernels do not take stays and is decomposed.
+  }];
+  let dependentDialects = ["::fingpt::fin_kernel::FinKernelDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
+  let summary = "check what every importer promises";
+  let description = [{
+    The contract between import and everything after it: the module carries
+    `fin.model`; `@forward` exists, is public, takes i32 tokens [batch, tokens]
+    first and returns one float tensor [batch, tokens, width]; every op is of
+    `fin` or an upstream tensor-level dialect; a key has one type.
+  }];
+}
+
+def FinVerifyLowered : Pass<"fin-verify-lowered", "::mlir::ModuleOp"> {
+  let summary = "check the code before it is translated to LLVM";
+  let description = [{
+    No `fin` or `fin_kernel` op, no tensor and no returned buffer is left; nothing is allocated
+    inside a loop. Errors name the op and the function.
+  }];
+}
+
+#endif // FINGPT_DIALECT_FIN_TRANSFORMS_PASSES_TD

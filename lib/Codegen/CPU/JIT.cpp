@@ -1,0 +1,564 @@
+#include "fingpt/Codegen/CPU/JIT.h"
+
+#include "ObjectCompiler.h"
+
+#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Runtime/Kernels.h"
+#include "fingpt/Runtime/ThreadPool.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+#include <sys/mman.h>
+#include <thread>
+
+using namespace mlir;
+
+namespace fingpt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A public function as the host calls it.
+struct Entry {
+  std::vector<MemRefType> arguments; ///< without the parameter table
+  std::vector<std::string> keys;     ///< of the table, in order
+  std::vector<const void *> table;
+  void *address = nullptr; ///< void(*)(void *table, descriptor *...)
+};
+
+/// One call of @prepare.
+struct PrepareStep {
+  std::string function, key;
+  std::vector<std::string> params;
+};
+
+/// A ranked memref as MLIR passes it by pointer.
+struct Descriptor {
+  void *allocated, *aligned;
+  int64_t offset;
+  int64_t sizesAndStrides[10];
+
+  Descriptor(void *data, llvm::ArrayRef<int64_t> shape)
+      : allocated(data), aligned(data), offset(0) {
+    size_t rank = shape.size();
+    int64_t stride = 1;
+    for (size_t i = rank; i-- > 0;) {
+      sizesAndStrides[i] = shape[i];
+      sizesAndStrides[rank + i] = stride;
+      stride *= shape[i];
+    }
+  }
+};
+
+/// Anonymous memory for one prepared weight; large ones on huge pages if possible.
+std::shared_ptr<void> allocatePages(uint64_t bytes) {
+  size_t size = std::max<uint64_t>(bytes, 64);
+  void *p = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    return nullptr;
+  if (size >= (4u << 20))
+    ::madvise(p, size, MADV_HUGEPAGE);
+  return {p, [size](void *q) { ::munmap(q, size); }};
+}
+
+uint64_t memrefBytes(MemRefType type) {
+  return uint64_t(type.getNumElements()) * type.getElementTypeBitWidth() / 8;
+}
+
+} // namespace
+
+struct JITModel::Impl {
+  std::shared_ptr<ParamStore> params;
+  JITOptions options;
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  llvm::StringMap<Entry> entries;
+  int64_t inputVocabulary = 0;
+  std::vector<PrepareStep> steps;
+  llvm::StringMap<TensorData> prepared;
+  std::vector<TensorData> pinned;
+  JITStatistics stats;
+
+  Status lower(ModuleOp graph, OwningOpRef<ModuleOp> &module);
+  Status readEntries(ModuleOp module);
+  Status compileFunctions(ModuleOp module);
+  Status link(const std::vector<std::string> &objects);
+  Result<TensorData> bytesOf(const std::string &key, uint64_t expected);
+  Status prepare();
+  Status fillTables();
+};
+
+JITModel::JITModel() : impl(std::make_unique<Impl>()) {}
+JITModel::~JITModel() = default;
+
+std::string defaultCacheDirectory() {
+  if (const char *d = std::getenv("FINGPT_CACHE_DIR"))
+    return d;
+  if (const char *d = std::getenv("XDG_CACHE_HOME"); d && *d)
+    return std::string(d) + "/fingpt";
+  if (const char *d = std::getenv("HOME"); d && *d)
+    return std::string(d) + "/.cache/fingpt";
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Lowering
+//===----------------------------------------------------------------------===//
+
+static Status runPipeline(ModuleOp module, llvm::function_ref<void(OpPassManager &)> build) {
+  MLIRContext *context = module.getContext();
+  std::string text;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &d) {
+    if (text.empty() && d.getSeverity() == DiagnosticSeverity::Error)
+      text = d.str();
+    return success();
+  });
+  PassManager pm(context, ModuleOp::getOperationName());
+  build(pm);
+  if (failed(pm.run(module)))
+    return Error::at("compile", text.empty() ? "a pass failed without a message" : text);
+  return Status::ok();
+}
+
+Status JITModel::Impl::lower(ModuleOp graph, OwningOpRef<ModuleOp> &module) {
+  module = OwningOpRef<ModuleOp>(graph.clone());
+  PipelineOptions pipeline{options.cache, options.reference, options.precision};
+  if (Status s = runPipeline(*module, [&](OpPassManager &pm) { buildGraphPipeline(pm, pipeline); });
+      !s)
+    return s;
+  if (!options.forward) {
+    // Only @forward's own layer functions go with it.
+    if (auto forward = module->lookupSymbol<func::FuncOp>("forward"))
+      forward.erase();
+    bool erased = true;
+    while (erased) {
+      erased = false;
+      for (func::FuncOp f : llvm::to_vector(module->getOps<func::FuncOp>()))
+        if (f.isPrivate() && SymbolTable::symbolKnownUseEmpty(f, *module)) {
+          f.erase();
+          erased = true;
+        }
+    }
+  }
+  return runPipeline(*module, [&](OpPassManager &pm) { buildBufferizePipeline(pm, pipeline); });
+}
+
+Status JITModel::Impl::readEntries(ModuleOp module) {
+  if (auto list = module->getAttrOfType<ArrayAttr>("fin.prepare"))
+    for (auto step : list.getAsRange<DictionaryAttr>()) {
+      PrepareStep s;
+      s.function = step.getAs<FlatSymbolRefAttr>("function").getValue().str();
+      s.key = step.getAs<StringAttr>("key").str();
+      for (auto key : step.getAs<ArrayAttr>("params").getAsRange<StringAttr>())
+        s.params.push_back(key.str());
+      steps.push_back(std::move(s));
+    }
+  for (func::FuncOp f : module.getOps<func::FuncOp>()) {
+    if (f.isExternal() || !f.isPublic())
+      continue;
+    Entry entry;
+    for (Type type : llvm::drop_begin(f.getArgumentTypes()))
+      entry.arguments.push_back(cast<MemRefType>(type));
+    if (auto keys = f->getAttrOfType<ArrayAttr>("fin.params"))
+      for (auto key : keys.getAsRange<StringAttr>())
+        entry.keys.push_back(key.str());
+    if (f.getNumResults() != 0)
+      return Error::at("compile", "@" + f.getName().str() + " still returns a buffer");
+    f->setAttr("llvm.emit_c_interface", UnitAttr::get(f.getContext()));
+    entries[f.getName()] = std::move(entry);
+  }
+  return Status::ok();
+}
+
+/// `function` and declarations of what it calls, as the text of a module.
+static std::string isolate(func::FuncOp function, ModuleOp module) {
+  OpBuilder b(function.getContext());
+  OwningOpRef<ModuleOp> alone(ModuleOp::create(b, UnknownLoc::get(function.getContext())));
+  b.setInsertionPointToEnd(alone->getBody());
+  llvm::StringSet<> declared;
+  function.walk([&](Operation *op) {
+    StringRef name;
+    if (auto call = dyn_cast<func::CallOp>(op))
+      name = call.getCallee();
+    else if (auto call = dyn_cast<LLVM::CallOp>(op))
+      name = call.getCallee().value_or("");
+    else if (auto global = dyn_cast<memref::GetGlobalOp>(op))
+      name = global.getName();
+    if (name.empty() || !declared.insert(name).second)
+      return;
+    Operation *callee = module.lookupSymbol(name);
+    if (auto f = dyn_cast<func::FuncOp>(callee)) {
+      auto declaration = func::FuncOp::create(b, f.getLoc(), name, f.getFunctionType());
+      declaration.setPrivate();
+    } else {
+      b.clone(*callee); // a runtime function, or a constant
+    }
+  });
+  auto copy = cast<func::FuncOp>(b.clone(*function));
+  copy.setPublic();
+  copy->removeAttr("fin.params"); // keys are no part of the code
+  copy->removeAttr("fin.prepare");
+  for (unsigned i = 0; i < copy.getNumArguments(); ++i)
+    copy.removeArgAttr(i, "bufferization.writable");
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  alone->print(os);
+  return text;
+}
+
+Status JITModel::Impl::compileFunctions(ModuleOp module) {
+  std::vector<std::string> texts;
+  for (func::FuncOp f : module.getOps<func::FuncOp>())
+    if (!f.isExternal())
+      texts.push_back(isolate(f, module));
+  HostTarget target = HostTarget::detect();
+  PipelineOptions pipeline{options.cache, options.reference, options.precision};
+  std::string directory = options.cacheDirectory.empty() ? "" : options.cacheDirectory + "/objects";
+  ObjectCache cache(directory);
+  std::vector<std::string> objects(texts.size());
+  std::atomic<size_t> next{0};
+  std::atomic<unsigned> compiled{0};
+  std::mutex mutex;
+  std::optional<Error> problem;
+  auto work = [&] {
+    for (size_t i; (i = next.fetch_add(1)) < texts.size();) {
+      std::string key = ObjectCache::key(texts[i], pipeline, target);
+      objects[i] = cache.load(key);
+      if (!objects[i].empty())
+        continue;
+      Result<std::string> object = compileObject(texts[i], pipeline, target);
+      if (!object) {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (!problem)
+          problem = object.takeError();
+        return;
+      }
+      ++compiled;
+      objects[i] = std::move(*object);
+      cache.store(key, objects[i]);
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned t = 1; t < std::max(1u, std::thread::hardware_concurrency()); ++t)
+    workers.emplace_back(work);
+  work();
+  for (std::thread &t : workers)
+    t.join();
+  if (problem)
+    return *problem;
+  stats.functions = unsigned(texts.size());
+  stats.compiled = compiled;
+  return link(objects);
+}
+
+Status JITModel::Impl::link(const std::vector<std::string> &objects) {
+  auto failed = [](llvm::Error e) {
+    return Error::at("compile", "cannot link compiled code: " + llvm::toString(std::move(e)));
+  };
+  auto created = llvm::orc::LLJITBuilder().create();
+  if (!created)
+    return failed(created.takeError());
+  jit = std::move(*created);
+  llvm::orc::JITDylib &library = jit->getMainJITDylib();
+  llvm::orc::SymbolMap symbols;
+  auto define = [&](const char *name, void *address) {
+    symbols[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(address),
+                                           llvm::JITSymbolFlags::Exported |
+                                               llvm::JITSymbolFlags::Callable};
+  };
+  define("fingpt_linear_f32", reinterpret_cast<void *>(&fingpt_linear_f32));
+  define("fingpt_attention_f32", reinterpret_cast<void *>(&fingpt_attention_f32));
+  define("fingpt_arena_mark", reinterpret_cast<void *>(&fingpt_arena_mark));
+  define("fingpt_arena_release", reinterpret_cast<void *>(&fingpt_arena_release));
+  define("_mlir_memref_to_llvm_alloc", reinterpret_cast<void *>(&fingpt_arena_allocate));
+  if (llvm::Error e = library.define(llvm::orc::absoluteSymbols(std::move(symbols))))
+    return failed(std::move(e));
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      jit->getDataLayout().getGlobalPrefix());
+  if (!process)
+    return failed(process.takeError());
+  library.addGenerator(std::move(*process)); // the C library's mathematics
+  for (const std::string &object : objects)
+    if (llvm::Error e =
+            jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "fingpt-function")))
+      return failed(std::move(e));
+  for (auto &item : entries) {
+    auto address = jit->lookup(("_mlir_ciface_" + item.getKey()).str());
+    if (!address)
+      return failed(address.takeError());
+    item.getValue().address = address->toPtr<void *>();
+  }
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+Result<TensorData> JITModel::Impl::bytesOf(const std::string &key, uint64_t expected) {
+  if (auto it = prepared.find(key); it != prepared.end())
+    return it->second;
+  Result<TensorData> data = params->get(key);
+  if (data && expected != 0 && data->bytes != expected)
+    return Error::at("parameter " + quote(key), "wrong size", std::to_string(expected) + " bytes",
+                     std::to_string(data->bytes));
+  return data;
+}
+
+/// Calls a compiled function; every argument is a pointer.
+static void callPacked(void *address, const void *const *table, std::vector<Descriptor> &args) {
+  void *a[8];
+  for (size_t i = 0; i < args.size(); ++i)
+    a[i] = &args[i];
+  void *t = static_cast<void *>(const_cast<const void **>(table));
+  using P = void *;
+  switch (args.size()) {
+  case 0:
+    reinterpret_cast<void (*)(P)>(address)(t);
+    break;
+  case 1:
+    reinterpret_cast<void (*)(P, P)>(address)(t, a[0]);
+    break;
+  case 2:
+    reinterpret_cast<void (*)(P, P, P)>(address)(t, a[0], a[1]);
+    break;
+  case 3:
+    reinterpret_cast<void (*)(P, P, P, P)>(address)(t, a[0], a[1], a[2]);
+    break;
+  case 4:
+    reinterpret_cast<void (*)(P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3]);
+    break;
+  case 5:
+    reinterpret_cast<void (*)(P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4]);
+    break;
+  case 6:
+    reinterpret_cast<void (*)(P, P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4], a[5]);
+    break;
+  default:
+    std::abort(); // call() has checked the count
+  }
+}
+
+Status JITModel::Impl::prepare() {
+  std::mutex mutex;
+  std::optional<Error> problem;
+  std::vector<TensorData> results(steps.size());
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i; (i = next.fetch_add(1)) < steps.size();) {
+      const PrepareStep &step = steps[i];
+      Entry &entry = entries[step.function];
+      auto fail = [&](Error e) {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (!problem)
+          problem = std::move(e);
+      };
+      std::vector<const void *> table;
+      std::vector<TensorData> keep;
+      for (const std::string &key : step.params) {
+        Result<TensorData> data = params->get(key);
+        if (!data)
+          return fail(data.takeError());
+        keep.push_back(*data);
+        table.push_back(data->data);
+      }
+      MemRefType type = entry.arguments.front();
+      uint64_t bytes = memrefBytes(type);
+      std::shared_ptr<void> buffer = allocatePages(bytes);
+      if (!buffer)
+        return fail(Error::at("parameter " + quote(step.key), "out of memory",
+                              std::to_string(bytes) + " bytes", "none"));
+      std::vector<Descriptor> arguments{Descriptor(buffer.get(), type.getShape())};
+      callPacked(entry.address, table.data(), arguments);
+      results[i] = TensorData{buffer.get(), bytes, buffer};
+      keep.clear();
+      if (!options.keepStored)
+        for (const std::string &key : step.params)
+          params->release(key);
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned t = 1; t < ThreadPool::global().size(); ++t)
+    workers.emplace_back(work);
+  work();
+  for (std::thread &t : workers)
+    t.join();
+  if (problem)
+    return *problem;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    stats.preparedBytes += results[i].bytes;
+    prepared[steps[i].key] = results[i];
+  }
+  return Status::ok();
+}
+
+Status JITModel::Impl::fillTables() {
+  for (auto &item : entries)
+    for (const std::string &key : item.getValue().keys) {
+      Result<TensorData> data = bytesOf(key, 0);
+      if (!data)
+        return data.takeError();
+      pinned.push_back(*data);
+      item.getValue().table.push_back(data->data);
+    }
+  return Status::ok();
+}
+
+/// Every parameter of the graph must be in the store, in the type that the graph says.
+static Status checkParams(ModuleOp graph, const ParamStore &params) {
+  std::optional<Error> problem;
+  graph.walk([&](fin::ParamOp op) {
+    if (problem)
+      return;
+    RankedTensorType type = op.getType();
+    auto code = dyn_cast<IntegerType>(type.getElementType());
+    if (code && !code.isSignless())
+      type = fin::packedType(type);
+    std::string key = op.getKey().str();
+    const ParamInfo *info = params.find(key);
+    if (!info) {
+      problem = Error::at("parameter " + quote(key), "is not in the model's files");
+      return;
+    }
+    Type element = type.getElementType();
+    bool sameType = element.isF64()   ? info->dtype == DType::F64
+                    : element.isF32() ? info->dtype == DType::F32
+                    : element.isF16() ? info->dtype == DType::F16
+                    : element.isBF16()
+                        ? info->dtype == DType::BF16
+                        : dtypeSize(info->dtype) * 8 == element.getIntOrFloatBitWidth();
+    if (!sameType || llvm::ArrayRef<int64_t>(info->shape) != type.getShape()) {
+      std::string expected;
+      llvm::raw_string_ostream(expected) << type;
+      problem = Error::at("parameter " + quote(key), "does not fit the graph", expected,
+                          std::string(dtypeName(info->dtype)) + " " + shapeText(info->shape));
+    }
+  });
+  return problem ? Status(*problem) : Status::ok();
+}
+
+/// Rows of the table that the tokens of @forward index; ids beyond it would read past it.
+static int64_t embeddingRows(ModuleOp graph) {
+  int64_t rows = 0;
+  graph.walk([&](fin::EmbeddingOp op) {
+    auto argument = dyn_cast<BlockArgument>(op.getIds());
+    if (argument && argument.getArgNumber() == 0)
+      rows = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+  });
+  return rows;
+}
+
+Result<std::unique_ptr<JITModel>>
+JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITOptions &options) {
+  std::unique_ptr<JITModel> model(new JITModel);
+  Impl &impl = *model->impl;
+  impl.params = std::move(params);
+  impl.options = options;
+  if (Status s = checkParams(graph, *impl.params); !s)
+    return s.takeError();
+  impl.inputVocabulary = embeddingRows(graph);
+  auto start = Clock::now();
+  OwningOpRef<ModuleOp> module;
+  if (Status s = impl.lower(graph, module); !s)
+    return s.takeError();
+  if (Status s = impl.readEntries(*module); !s)
+    return s.takeError();
+  impl.stats.graphSeconds = secondsSince(start);
+  start = Clock::now();
+  if (Status s = impl.compileFunctions(*module); !s)
+    return s.takeError();
+  impl.stats.compileSeconds = secondsSince(start);
+  start = Clock::now();
+  if (Status s = impl.prepare(); !s)
+    return s.takeError();
+  if (Status s = impl.fillTables(); !s)
+    return s.takeError();
+  impl.stats.prepareSeconds = secondsSince(start);
+  return model;
+}
+
+//===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+bool JITModel::has(const std::string &function) const { return impl->entries.count(function); }
+
+size_t JITModel::arity(const std::string &function) const {
+  auto it = impl->entries.find(function);
+  return it == impl->entries.end() ? 0 : it->second.arguments.size();
+}
+
+Status JITModel::call(const std::string &function, const std::vector<TensorRef> &arguments) const {
+  auto it = impl->entries.find(function);
+  if (it == impl->entries.end())
+    return Error::at("@" + function, "is not a function of this model");
+  const Entry &entry = it->second;
+  if (arguments.size() != entry.arguments.size() || arguments.size() > 6)
+    return Error::at("@" + function, "wrong number of arguments",
+                     std::to_string(entry.arguments.size()), std::to_string(arguments.size()));
+  std::vector<Descriptor> descriptors;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    MemRefType type = entry.arguments[i];
+    const std::vector<int64_t> &shape = arguments[i].shape;
+    bool fits = shape.size() == size_t(type.getRank());
+    for (size_t axis = 0; fits && axis < shape.size(); ++axis)
+      fits = type.isDynamicDim(axis) ? shape[axis] >= 0 : shape[axis] == type.getDimSize(axis);
+    if (!fits) {
+      std::string expected;
+      llvm::raw_string_ostream(expected) << type;
+      return Error::at("@" + function, "argument " + std::to_string(i) + " does not fit", expected,
+                       shapeText(shape));
+    }
+    descriptors.emplace_back(arguments[i].data, shape);
+  }
+  callPacked(entry.address, entry.table.data(), descriptors);
+  return Status::ok();
+}
+
+/// The last argument of rank 3: the logits.
+static const MemRefType *findArgument(const llvm::StringMap<Entry> &entries, int64_t rank) {
+  for (const char *name : {"decode", "prefill", "forward"}) {
+    auto it = entries.find(name);
+    if (it == entries.end())
+      continue;
+    for (const MemRefType &type : llvm::reverse(it->second.arguments))
+      if (type.getRank() == rank)
+        return &type;
+  }
+  return nullptr;
+}
+
+int64_t JITModel::outputWidth() const {
+  const MemRefType *type = findArgument(impl->entries, 3);
+  return type ? type->getDimSize(2) : 0;
+}
+int64_t JITModel::cacheLayers() const {
+  const MemRefType *type = findArgument(impl->entries, 5);
+  return type ? type->getDimSize(0) : 0;
+}
+int64_t JITModel::cacheWidth() const {
+  const MemRefType *type = findArgument(impl->entries, 5);
+  return type ? type->getDimSize(4) : 0;
+}
+int64_t JITModel::inputVocabulary() const { return impl->inputVocabulary; }
+size_t JITModel::elementBytes() const {
+  const MemRefType *type = findArgument(impl->entries, 3);
+  return type ? type->getElementTypeBitWidth() / 8 : 4;
+}
+const JITStatistics &JITModel::statistics() const { return impl->stats; }
+
+} // namespace fingpt

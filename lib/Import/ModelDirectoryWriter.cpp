@@ -1,0 +1,116 @@
+#include "FileHash.h"
+#include "TokenizerFiles.h"
+
+#include "fingpt/Import/GraphParams.h"
+#include "fingpt/Import/ModelDirectory.h"
+#include "fingpt/Params/SafetensorsWriter.h"
+#include "fingpt/Support/AtomicDirectory.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace fs = std::filesystem;
+
+namespace fingpt {
+
+static const char *kindName(SourceKind kind) {
+  switch (kind) {
+  case SourceKind::GGUF:
+    return "gguf";
+  case SourceKind::HuggingFace:
+    return "huggingface";
+  case SourceKind::Llama2C:
+    return "llama2c";
+  case SourceKind::ModelDirectory:
+    return "model_directory";
+  case SourceKind::MLIRFile:
+    return "mlir";
+  }
+  return "";
+}
+
+/// Text of the graph, which names the parameter files that stand beside it.
+static std::string graphText(mlir::ModuleOp module, const std::vector<std::string> &params) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy(module.clone());
+  mlir::Builder b(module.getContext());
+  if (params.size() == 1) {
+    (*copy)->setAttr("fin.params", b.getStringAttr(params.front()));
+  } else {
+    llvm::SmallVector<llvm::StringRef> names(params.begin(), params.end());
+    (*copy)->setAttr("fin.params", b.getStrArrayAttr(names));
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  copy->print(os);
+  os << "\n";
+  return text;
+}
+
+static std::string baseName(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+Status writeModelDirectory(const ImportedModel &model, const std::string &directory,
+                           const WriteOptions &options) {
+  auto params = graphParams(*model.graph, model.source);
+  if (!params)
+    return params.takeError();
+  auto out = AtomicDirectory::create(directory, options.replace);
+  if (!out)
+    return out.takeError();
+  AtomicDirectory &work = **out;
+
+  std::vector<std::string> keys;
+  for (const GraphParam &p : *params)
+    keys.push_back(p.key);
+  auto written = writeParams(*model.params, keys, work.path(), options.shardBytes);
+  if (!written)
+    return written.takeError();
+  std::vector<std::string> files = *written, shards;
+  for (const std::string &name : files)
+    if (name.size() < 5 || name.compare(name.size() - 5, 5, ".json") != 0)
+      shards.push_back(name); // the index serves other readers
+
+  auto write = [&](const std::string &name, const std::string &text) {
+    files.push_back(name);
+    return writeFileAtomically(work.file(name), text);
+  };
+  if (Status s = write("graph.mlir", graphText(*model.graph, shards)); !s)
+    return s;
+  if (!model.config.empty())
+    if (Status s = write("config.json", model.config.dump(2) + "\n"); !s)
+      return s;
+  auto tokenizer = copyTokenizer(model, work.path());
+  if (!tokenizer)
+    return tokenizer.takeError();
+  files.insert(files.end(), tokenizer->begin(), tokenizer->end());
+
+  Json manifest{{"format_version", 1},
+                {"architecture", model.architecture},
+                {"graph", "graph.mlir"},
+                {"params", shards}};
+  manifest["source"] = Json{{"kind", kindName(model.kind)}, {"name", baseName(model.source)}};
+  for (const auto &[key, value] : options.extra.items())
+    manifest[key] = value;
+  Json entries = Json::object();
+  std::sort(files.begin(), files.end());
+  for (const std::string &name : files) {
+    Result<std::string> hash = hashFile(work.file(name));
+    if (!hash)
+      return hash.takeError();
+    std::error_code ec;
+    uint64_t bytes = fs::file_size(work.file(name), ec);
+    entries[name] = Json{{"bytes", bytes}, {"xxh3_64", *hash}};
+  }
+  manifest["files"] = std::move(entries);
+  if (Status s = writeFileAtomically(work.file("fingpt.json"), manifest.dump(2) + "\n"); !s)
+    return s;
+  return work.publish();
+}
+
+} // namespace fingpt

@@ -1,0 +1,94 @@
+#include "Commands.h"
+
+#include "fingpt/Driver/Evaluate.h"
+#include "fingpt/Support/MappedFile.h"
+#include "fingpt/Support/Progress.h"
+
+#include <memory>
+
+namespace fingpt::cli {
+
+namespace {
+struct Options {
+  std::string source, tokenizer, text, precision = "f32";
+  int64_t context = 512, chunks = 0;
+  bool reference = false, noCache = false;
+};
+} // namespace
+
+static Result<int> run(const Options &o, const Common &common) {
+  Result<std::string> text = readFile(o.text);
+  if (!text)
+    return text.takeError();
+  Progress progress("fingpt eval:", common.quiet);
+  Result<std::unique_ptr<Model>> model = Model::load(o.source);
+  if (!model)
+    return model.takeError();
+  if (!o.tokenizer.empty())
+    (*model)->useTokenizer(o.tokenizer);
+  progress.update("compiling");
+  JITOptions jit;
+  jit.cache = false;
+  jit.reference = o.reference;
+  jit.precision = o.precision;
+  if (!o.noCache)
+    jit.cacheDirectory = defaultCacheDirectory();
+  Result<std::unique_ptr<JITModel>> code = (*model)->compile(jit);
+  if (!code)
+    return code.takeError();
+  EvaluateOptions options;
+  options.context = o.context;
+  options.chunks = o.chunks;
+  options.progress = [&](size_t done, size_t all, double perplexity) {
+    char line[100];
+    std::snprintf(line, sizeof line, "chunk %zu of %zu, perplexity %.4f", done, all, perplexity);
+    progress.update(line);
+  };
+  Result<Evaluation> e = evaluatePerplexity(**model, **code, *text, options);
+  if (!e)
+    return e.takeError();
+  if (common.json) {
+    Json out = {{"perplexity", e->perplexity},
+                {"standard_error", e->standardError},
+                {"tokens", e->tokens},
+                {"context", o.context},
+                {"nll_per_chunk", e->nllPerChunk},
+                {"seconds", e->seconds}};
+    std::printf("%s\n", out.dump().c_str());
+  } else {
+    std::printf("perplexity %.4f +/- %.4f (%lld tokens scored in %zu chunks of %lld)\n",
+                e->perplexity, e->standardError, static_cast<long long>(e->tokens),
+                e->nllPerChunk.size(), static_cast<long long>(o.context));
+  }
+  char line[100];
+  std::snprintf(line, sizeof line, "%.1f s, %.1f tokens/s", e->seconds,
+                double(e->nllPerChunk.size()) * double(o.context) / std::max(e->seconds, 1e-9));
+  progress.finish(line);
+  return 0;
+}
+
+Action addEval(CLI::App &app, const Common &common) {
+  auto o = std::make_shared<Options>();
+  CLI::App *sub = app.add_subcommand("eval", "Perplexity of a model on a text");
+  sub->footer(
+      "The text is cut into chunks of --context tokens; the second half of each is scored,\n"
+      "as llama.cpp's perplexity tool does. Lower is better.\n\n"
+      "  fingpt eval model.gguf --text wikitext2-valid.txt --chunks 32");
+  sub->add_option("SRC", o->source, "Model")->required();
+  sub->add_option("--text", o->text, "Text file to score")->required();
+  sub->add_option("--context", o->context, "Tokens per chunk")
+      ->check(CLI::Range(int64_t(4), int64_t(1) << 24))
+      ->capture_default_str();
+  sub->add_option("--chunks", o->chunks, "Chunks to score; 0: all of the text")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 30))
+      ->capture_default_str();
+  sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
+  sub->add_flag("--reference", o->reference, "Run the strict definition of every op (slow)");
+  sub->add_option("--precision", o->precision, "Activations: f32, or f64 with --reference")
+      ->check(CLI::IsMember({"f32", "f64"}))
+      ->capture_default_str();
+  sub->add_flag("--no-cache", o->noCache, "Neither use nor write the cache of compiled code");
+  return [o, &common] { return run(*o, common); };
+}
+
+} // namespace fingpt::cli
