@@ -2,6 +2,7 @@
 # Everything stays inside the checkout but for Debian packages.
 
 set -euo pipefail
+shopt -s inherit_errexit
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 export PATH="$root/build/bin:/usr/lib/llvm-22/bin:$PATH"
@@ -12,6 +13,7 @@ build_packages=(
   clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools zlib1g-dev
   cmake ninja-build ccache pkg-config g++ git ca-certificates
   nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev libxxhash-dev libgtest-dev
+  libopenblas-pthread-dev liblapacke-dev
   python3 python3-venv
 )
 check_packages=(

@@ -8,7 +8,8 @@
 namespace fingpt {
 
 /// −log softmax(row)[target], in double.
-template <typename T> static double negativeLogLikelihood(const T *row, int64_t width, int64_t target) {
+template <typename T>
+static double negativeLogLikelihood(const T *row, int64_t width, int64_t target) {
   double max = row[0];
   for (int64_t i = 1; i < width; ++i)
     max = std::max(max, double(row[i]));
@@ -89,7 +90,8 @@ Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::s
       totalSquares += nll[size_t(i)] * nll[size_t(i)];
     }
     if (!std::isfinite(sum))
-      return Error::at(escaped(source, 1000), "logits are not finite in chunk " + std::to_string(c));
+      return Error::at(escaped(source, 1000),
+                       "logits are not finite in chunk " + std::to_string(c));
     total += sum;
     result.tokens += scored;
     result.nllPerChunk.push_back(sum / double(scored));
@@ -101,8 +103,7 @@ Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::s
   double variance = totalSquares / double(result.tokens) - mean * mean;
   result.standardError =
       result.perplexity * std::sqrt(std::max(0.0, variance) / double(result.tokens));
-  result.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 

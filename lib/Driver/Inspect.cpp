@@ -32,14 +32,15 @@ static std::string describeForm(Value v) {
   return llvm::TypeSwitch<Operation *, std::string>(v.getDefiningOp())
       .Case([&](fin::ParamOp) { return typeName(element(v)); })
       .Case([&](fin::DequantizeOp op) {
-        std::string form = typeName(element(op.getCodes())) + " group " +
-                           std::to_string(op.getGroupSize());
+        std::string form =
+            typeName(element(op.getCodes())) + " group " + std::to_string(op.getGroupSize());
         if (op.getScales().getDefiningOp<fin::DequantizeOp>())
           form += " (two-level scales)";
         return form + (op.getMins() ? " + mins" : op.getZeros() ? " - zeros" : "");
       })
       .Case([&](fin::LookupOp op) {
-        std::string form = "codebook of " + std::to_string(1u << element(op.getCodes()).getIntOrFloatBitWidth());
+        std::string form =
+            "codebook of " + std::to_string(1u << element(op.getCodes()).getIntOrFloatBitWidth());
         return op.getGroupSize() ? form + " group " + std::to_string(*op.getGroupSize()) : form;
       })
       .Case([&](fin::LowRankOp op) {
@@ -54,7 +55,8 @@ static std::string describeForm(Value v) {
       .Default([&](Operation *op) -> std::string {
         // Casts, transposes, scales, slices: the form is that of the main operand.
         for (Value operand : op->getOperands())
-          if (operand.getDefiningOp() && !operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
+          if (operand.getDefiningOp() &&
+              !operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
             return describeForm(operand);
         return "constant";
       });

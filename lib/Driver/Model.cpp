@@ -26,8 +26,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::string &source) {
     return imported.takeError();
   model->model = std::make_unique<ImportedModel>(std::move(*imported));
   if (!facts(model->graph()) || !model->graph().lookupSymbol<func::FuncOp>("forward"))
-    return Error::at(escaped(source, 1000), "no model", "a module with the attribute fin.model "
-                     "and a function @forward", "neither or one of them");
+    return Error::at(escaped(source, 1000), "no model",
+                     "a module with the attribute fin.model "
+                     "and a function @forward",
+                     "neither or one of them");
   return model;
 }
 

@@ -53,7 +53,8 @@ Status Session::append(const std::vector<int32_t> &tokens, std::vector<float> &l
   if (tokens.empty())
     return Error::at("session", "no tokens to append");
   if (position + int64_t(tokens.size()) > context)
-    return Error::at("session", "sequence too long", "at most " + std::to_string(context) + " tokens",
+    return Error::at("session", "sequence too long",
+                     "at most " + std::to_string(context) + " tokens",
                      std::to_string(position + int64_t(tokens.size())));
   int64_t vocabulary = code.inputVocabulary();
   for (int32_t t : tokens)

@@ -31,15 +31,15 @@ std::string knownArchitectures();
 
 /// The graph of `architecture`, checked against `store`. A tensor of `names`
 /// (every tensor of the file) that the graph does not use must be ignorable.
-Result<mlir::OwningOpRef<mlir::ModuleOp>>
-buildModel(const Architecture &architecture, const ModelConfig &config,
-           ParamStore &store, FileConventions conventions,
-           const std::vector<std::string> &names, mlir::MLIRContext &context);
+Result<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(const Architecture &architecture,
+                                                     const ModelConfig &config, ParamStore &store,
+                                                     FileConventions conventions,
+                                                     const std::vector<std::string> &names,
+                                                     mlir::MLIRContext &context);
 
 /// Reads the config by the architecture's rules. `file` is for messages.
-Result<ModelConfig> readConfig(const Architecture &architecture,
-                               const Json &config, const std::string &file,
-                               const std::string &pointer = "");
+Result<ModelConfig> readConfig(const Architecture &architecture, const Json &config,
+                               const std::string &file, const std::string &pointer = "");
 
 // The architectures, one file each.
 void readLlama(ConfigReader &, ModelConfig &);

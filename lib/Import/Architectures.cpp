@@ -11,25 +11,19 @@ namespace fingpt {
 static const std::vector<Architecture> &architectures() {
   // Checkpoints of a model without its head lack the outermost prefix.
   static const std::vector<const char *> model = {"model.", ""};
-  static const std::vector<const char *> gemma3 = {
-      "model.", "", "model.language_model.", "language_model.model."};
+  static const std::vector<const char *> gemma3 = {"model.", "", "model.language_model.",
+                                                   "language_model.model."};
   static const std::vector<const char *> buffers = {"*.rotary_emb.inv_freq"};
-  static const std::vector<const char *> images = {
-      "vision_tower.*", "model.vision_tower.*", "multi_modal_projector.*",
-      "model.multi_modal_projector.*"};
-  static const std::vector<const char *> masks = {"*.attn.bias",
-                                                  "*.attn.masked_bias"};
-  static const std::vector<const char *> heads = {
-      "*embeddings.position_ids", "*pooler.dense.weight", "*pooler.dense.bias",
-      "cls.seq_relationship.*", "cls.predictions.*"};
+  static const std::vector<const char *> images = {"vision_tower.*", "model.vision_tower.*",
+                                                   "multi_modal_projector.*",
+                                                   "model.multi_modal_projector.*"};
+  static const std::vector<const char *> masks = {"*.attn.bias", "*.attn.masked_bias"};
+  static const std::vector<const char *> heads = {"*embeddings.position_ids",
+                                                  "*pooler.dense.weight", "*pooler.dense.bias",
+                                                  "cls.seq_relationship.*", "cls.predictions.*"};
   static const char *table = "embed_tokens.weight";
   static const std::vector<Architecture> all = {
-      {"bert",
-       readBert,
-       buildBert,
-       "embeddings.word_embeddings.weight",
-       {"bert.", ""},
-       heads},
+      {"bert", readBert, buildBert, "embeddings.word_embeddings.weight", {"bert.", ""}, heads},
       {"gemma", readGemma, buildLlama, table, model, buffers},
       {"gemma2", readGemma2, buildLlama, table, model, buffers},
       {"gemma3_text", readGemma3, buildLlama, table, gemma3, images},
@@ -59,9 +53,8 @@ std::string knownArchitectures() {
   return out;
 }
 
-Result<ModelConfig> readConfig(const Architecture &architecture,
-                               const Json &config, const std::string &file,
-                               const std::string &pointer) {
+Result<ModelConfig> readConfig(const Architecture &architecture, const Json &config,
+                               const std::string &file, const std::string &pointer) {
   ModelConfig c;
   c.architecture = architecture.modelType;
   ConfigReader r(config, file, pointer);
@@ -73,18 +66,18 @@ Result<ModelConfig> readConfig(const Architecture &architecture,
   return c;
 }
 
-static bool matchesAny(const std::vector<llvm::GlobPattern> &globs,
-                       const std::string &name) {
+static bool matchesAny(const std::vector<llvm::GlobPattern> &globs, const std::string &name) {
   for (const llvm::GlobPattern &g : globs)
     if (g.match(name))
       return true;
   return false;
 }
 
-Result<mlir::OwningOpRef<mlir::ModuleOp>>
-buildModel(const Architecture &architecture, const ModelConfig &config,
-           ParamStore &store, FileConventions conventions,
-           const std::vector<std::string> &names, mlir::MLIRContext &context) {
+Result<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(const Architecture &architecture,
+                                                     const ModelConfig &config, ParamStore &store,
+                                                     FileConventions conventions,
+                                                     const std::vector<std::string> &names,
+                                                     mlir::MLIRContext &context) {
   conventions.prefix = architecture.prefixes.front();
   for (const char *prefix : architecture.prefixes) {
     std::string probe = std::string(prefix) + architecture.probe;
@@ -108,13 +101,11 @@ buildModel(const Architecture &architecture, const ModelConfig &config,
     if (b.used().count(name) || matchesAny(ignorable, name))
       continue;
     const ParamInfo *info = store.find(name);
-    return Error::at(escaped(info ? info->source : file, 1000) + ": tensor " +
-                         quote(name),
-                     "unexpected",
-                     "no such tensor in a " + config.architecture +
-                         " model of " + std::to_string(config.layers) +
-                         (config.layers == 1 ? " layer" : " layers"),
-                     info ? shapeText(info->shape) : "one");
+    return Error::at(
+        escaped(info ? info->source : file, 1000) + ": tensor " + quote(name), "unexpected",
+        "no such tensor in a " + config.architecture + " model of " +
+            std::to_string(config.layers) + (config.layers == 1 ? " layer" : " layers"),
+        info ? shapeText(info->shape) : "one");
   }
   // What the config says must also hold together: the verifier is the last
   // word.

@@ -17,8 +17,7 @@ bool ConfigReader::isNull(const char *key) const {
   return it != json.end() && it->is_null();
 }
 
-int64_t ConfigReader::integer(const char *key, int64_t low, int64_t high,
-                              int64_t fallback) {
+int64_t ConfigReader::integer(const char *key, int64_t low, int64_t high, int64_t fallback) {
   return take(object.integer(key, low, high, fallback), fallback);
 }
 double ConfigReader::number(const char *key, double fallback) {
@@ -47,20 +46,17 @@ double ConfigReader::positiveOrNone(const char *key, double fallback) {
 
 std::vector<double> ConfigReader::positives(const char *key, int64_t length) {
   std::vector<double> out;
-  std::string expected =
-      "an array of " + std::to_string(length) + " numbers above 0";
+  std::string expected = "an array of " + std::to_string(length) + " numbers above 0";
   const Json *value = object.find(key);
-  if (!value || !value->is_array() ||
-      value->size() != static_cast<size_t>(length)) {
-    fail(key, value ? "wrong value" : "missing", expected,
-         value ? describe(*value) : "nothing");
+  if (!value || !value->is_array() || value->size() != static_cast<size_t>(length)) {
+    fail(key, value ? "wrong value" : "missing", expected, value ? describe(*value) : "nothing");
     return std::vector<double>(static_cast<size_t>(length), 1.0);
   }
   for (const Json &item : *value) {
     bool good = item.is_number() && item.get<double>() > 0;
     if (!good)
-      fail(Error::at(object.where(key) + "/" + std::to_string(out.size()),
-                     "wrong value", "a number above 0", describe(item)));
+      fail(Error::at(object.where(key) + "/" + std::to_string(out.size()), "wrong value",
+                     "a number above 0", describe(item)));
     out.push_back(good ? item.get<double>() : 1.0);
   }
   return out;
@@ -79,14 +75,10 @@ Activation ConfigReader::activation(const char *key, const char *fallback) {
     Activation activation;
   };
   static constexpr Row kNames[] = {
-      {"silu", Activation::Silu},
-      {"swish", Activation::Silu},
-      {"relu", Activation::Relu},
-      {"gelu", Activation::GeluExact},
-      {"gelu_new", Activation::GeluTanh},
-      {"gelu_pytorch_tanh", Activation::GeluTanh},
-      {"gelu_fast", Activation::GeluTanh},
-      {"quick_gelu", Activation::GeluQuick},
+      {"silu", Activation::Silu},          {"swish", Activation::Silu},
+      {"relu", Activation::Relu},          {"gelu", Activation::GeluExact},
+      {"gelu_new", Activation::GeluTanh},  {"gelu_pytorch_tanh", Activation::GeluTanh},
+      {"gelu_fast", Activation::GeluTanh}, {"quick_gelu", Activation::GeluQuick},
   };
   std::string name = string(key, fallback);
   for (const Row &row : kNames)
@@ -113,10 +105,9 @@ void ConfigReader::decoder(ModelConfig &c, const DecoderDefaults &d) {
   c.layers = integer("num_hidden_layers", 1, kMaxLayers, d.layers);
   c.heads = integer("num_attention_heads", 1, kMaxHeads, d.heads);
   bool nullHeads = isNull("num_key_value_heads");
-  c.kvHeads = integer("num_key_value_heads", 1, kMaxHeads,
-                      d.kvHeads && !nullHeads ? d.kvHeads : c.heads);
-  c.headDim =
-      integer("head_dim", 1, kMaxHeads, isNull("head_dim") ? 0 : d.headDim);
+  c.kvHeads =
+      integer("num_key_value_heads", 1, kMaxHeads, d.kvHeads && !nullHeads ? d.kvHeads : c.heads);
+  c.headDim = integer("head_dim", 1, kMaxHeads, isNull("head_dim") ? 0 : d.headDim);
   c.context = integer("max_position_embeddings", 1, kMaxContext, d.context);
   c.normEps = positive("rms_norm_eps", d.eps);
   c.tiedHead = boolean("tie_word_embeddings", d.tied);
@@ -124,20 +115,17 @@ void ConfigReader::decoder(ModelConfig &c, const DecoderDefaults &d) {
   checkHeads(c, "hidden_size", "num_attention_heads");
 }
 
-void ConfigReader::checkHeads(ModelConfig &c, const char *hiddenKey,
-                              const char *headsKey) {
+void ConfigReader::checkHeads(ModelConfig &c, const char *hiddenKey, const char *headsKey) {
   if (c.headDim == 0) {
     if (c.hidden % c.heads != 0)
       fail(headsKey, "number of heads",
-           "a divisor of " + std::string(hiddenKey) + " " +
-               std::to_string(c.hidden),
+           "a divisor of " + std::string(hiddenKey) + " " + std::to_string(c.hidden),
            std::to_string(c.heads));
     c.headDim = std::max<int64_t>(c.hidden / c.heads, 1);
   }
   if (c.heads % c.kvHeads != 0) {
     fail("num_key_value_heads", "number of key-value heads",
-         "a divisor of " + std::string(headsKey) + " " +
-             std::to_string(c.heads),
+         "a divisor of " + std::string(headsKey) + " " + std::to_string(c.heads),
          std::to_string(c.kvHeads));
     c.kvHeads = c.heads;
   }
@@ -157,18 +145,15 @@ std::vector<bool> ConfigReader::layerTypes(int64_t layers) {
     return out;
   if (!types->is_array() || types->size() != static_cast<size_t>(layers)) {
     fail("layer_types", "wrong value",
-         "an array of num_hidden_layers (" + std::to_string(layers) +
-             ") strings",
+         "an array of num_hidden_layers (" + std::to_string(layers) + ") strings",
          describe(*types));
     return out;
   }
   for (const Json &type : *types) {
     bool sliding = type == "sliding_attention";
     if (!sliding && type != "full_attention")
-      fail(Error::at(
-          object.where("layer_types") + "/" + std::to_string(out.size()),
-          "layer type", "\"full_attention\" or \"sliding_attention\"",
-          describe(type)));
+      fail(Error::at(object.where("layer_types") + "/" + std::to_string(out.size()), "layer type",
+                     "\"full_attention\" or \"sliding_attention\"", describe(type)));
     out.push_back(sliding);
   }
   return out;

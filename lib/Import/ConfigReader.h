@@ -37,8 +37,7 @@ struct DecoderDefaults {
 class ConfigReader {
 public:
   /// Reads `value`, which `file` has at `pointer` ("" is the root).
-  ConfigReader(const Json &value, const std::string &file,
-               const std::string &pointer = "")
+  ConfigReader(const Json &value, const std::string &file, const std::string &pointer = "")
       : file(file), pointer(pointer), object(value, file, pointer) {
     if (Status s = object.expectObject(); !s)
       fail(s.takeError());
@@ -73,8 +72,7 @@ public:
   void ropeByLayerType(ModelConfig &c, double globalTheta, double localTheta);
   /// layer_types, or `sliding(i)` where it is absent; window 0 means none at
   /// all.
-  template <typename F>
-  void windows(ModelConfig &c, int64_t window, F sliding) {
+  template <typename F> void windows(ModelConfig &c, int64_t window, F sliding) {
     c.windows.assign(static_cast<size_t>(c.layers), 0);
     std::vector<bool> types = layerTypes(c.layers);
     for (int64_t i = 0; i < c.layers; ++i)
@@ -107,8 +105,7 @@ private:
     return fallback;
   }
   bool isNull(const char *key) const;
-  void ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial,
-                RopeConfig &out);
+  void ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial, RopeConfig &out);
 
   std::string file, pointer;
   JsonObject object;

@@ -35,8 +35,7 @@ private:
   static Problem describe(mlir::Diagnostic &d) {
     Problem p;
     if (auto loc = d.getLocation()->findInstanceOf<mlir::FileLineColLoc>())
-      p.at = ":" + std::to_string(loc.getLine()) + ":" +
-             std::to_string(loc.getColumn());
+      p.at = ":" + std::to_string(loc.getLine()) + ":" + std::to_string(loc.getColumn());
     p.message = escaped(d.str(), 500);
     return p;
   }

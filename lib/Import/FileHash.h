@@ -18,8 +18,8 @@ inline Result<std::string> hashFile(const std::string &path) {
   if (!file)
     return file.takeError();
   constexpr size_t kStep = 64u << 20;
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(
-      XXH3_createState(), XXH3_freeState);
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                 XXH3_freeState);
   XXH3_64bits_reset(state.get());
   for (size_t at = 0; at < (*file)->size(); at += kStep) {
     size_t n = std::min(kStep, (*file)->size() - at);
@@ -27,9 +27,8 @@ inline Result<std::string> hashFile(const std::string &path) {
     (*file)->dropPages(at, n);
   }
   char text[17];
-  std::snprintf(
-      text, sizeof text, "%016llx",
-      static_cast<unsigned long long>(XXH3_64bits_digest(state.get())));
+  std::snprintf(text, sizeof text, "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits_digest(state.get())));
   return std::string(text);
 }
 

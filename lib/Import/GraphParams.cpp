@@ -29,9 +29,8 @@ static std::optional<DType> storedDType(Type element) {
       return isUnsigned ? DType::U64 : DType::I64;
     default:
       // Codes: packed bytes.
-      return integer.getWidth() < 8 && !integer.isSignless()
-                 ? std::optional(DType::U8)
-                 : std::nullopt;
+      return integer.getWidth() < 8 && !integer.isSignless() ? std::optional(DType::U8)
+                                                             : std::nullopt;
     }
   }
   if (element.isF32())
@@ -65,20 +64,17 @@ static bool sameStorage(DType a, DType b) {
   return a == b || (bytes(a) && bytes(b));
 }
 
-Result<std::vector<GraphParam>> graphParams(ModuleOp module,
-                                            const std::string &file) {
+Result<std::vector<GraphParam>> graphParams(ModuleOp module, const std::string &file) {
   std::vector<GraphParam> out;
   std::unordered_map<std::string, size_t> index;
   std::optional<Error> problem;
   module.walk([&](fin::ParamOp op) {
-    GraphParam p{op.getKey().str(), op.getType(), DType::U8,
-                 storedShape(op.getType())};
+    GraphParam p{op.getKey().str(), op.getType(), DType::U8, storedShape(op.getType())};
     std::optional<DType> dtype = storedDType(op.getType().getElementType());
     if (!dtype) {
       std::string text;
       llvm::raw_string_ostream(text) << op.getType();
-      problem = Error::at(where(file, p.key), "type",
-                          "one that a file can hold", text);
+      problem = Error::at(where(file, p.key), "type", "one that a file can hold", text);
       return WalkResult::interrupt();
     }
     p.dtype = *dtype;
@@ -100,8 +96,7 @@ Result<std::vector<GraphParam>> graphParams(ModuleOp module,
   return out;
 }
 
-Status checkGraphParams(ModuleOp module, const ParamStore &store,
-                        const std::string &file) {
+Status checkGraphParams(ModuleOp module, const ParamStore &store, const std::string &file) {
   Result<std::vector<GraphParam>> params = graphParams(module, file);
   if (!params)
     return params.takeError();
@@ -109,11 +104,9 @@ Status checkGraphParams(ModuleOp module, const ParamStore &store,
     std::string expected = dtypeName(p.dtype) + (" " + shapeText(p.shape));
     const ParamInfo *info = store.find(p.key);
     if (!info)
-      return Error::at(where(file, p.key), "is in no parameter file", expected,
-                       "nothing");
+      return Error::at(where(file, p.key), "is in no parameter file", expected, "nothing");
     if (info->shape != p.shape || !sameStorage(info->dtype, p.dtype))
-      return Error::at(where(file, p.key),
-                       "stored in " + escaped(info->source, 1000), expected,
+      return Error::at(where(file, p.key), "stored in " + escaped(info->source, 1000), expected,
                        dtypeName(info->dtype) + (" " + shapeText(info->shape)));
   }
   return Status::ok();
@@ -139,8 +132,7 @@ struct Sequence {
 } // namespace
 
 static bool isFloat(DType d) {
-  return d == DType::F16 || d == DType::BF16 || d == DType::F32 ||
-         d == DType::F64;
+  return d == DType::F16 || d == DType::BF16 || d == DType::F32 || d == DType::F64;
 }
 
 static void storeFloat(DType dtype, float value, uint8_t *out) {
@@ -154,39 +146,37 @@ static void storeFloat(DType dtype, float value, uint8_t *out) {
     std::memcpy(out, &half, 2);
 }
 
-static Status makeRandom(ParamStore &store, const GraphParam &p,
-                         uint64_t seed) {
+static Status makeRandom(ParamStore &store, const GraphParam &p, uint64_t seed) {
   auto endsWith = [&](std::string_view end) {
     return p.key.size() >= end.size() &&
            p.key.compare(p.key.size() - end.size(), end.size(), end) == 0;
   };
   if (isFloat(p.dtype) && (p.shape.size() != 1 || endsWith("bias")))
     return store.addRandom(p.key, p.dtype, p.shape, seed);
-  return store.putLazy(
-      p.key, p.dtype, p.shape, [p, seed]() -> Result<std::vector<uint8_t>> {
-        size_t size = dtypeSize(p.dtype), count = 1;
-        for (int64_t n : p.shape)
-          count *= static_cast<size_t>(n);
-        std::vector<uint8_t> bytes(count * size);
-        Sequence random(seed, p.key);
-        for (size_t i = 0; i < count; ++i) {
-          uint8_t *at = bytes.data() + i * size;
-          if (isFloat(p.dtype)) {
-            storeFloat(p.dtype, 0.9f + 0.2f * random.unit(), at);
-          } else if (p.dtype == DType::I32) {
-            auto index = static_cast<int32_t>(i);
-            std::memcpy(at, &index, 4);
-          } else {
-            uint64_t value = random.next();
-            std::memcpy(at, &value, size);
-          }
-        }
-        return bytes;
-      });
+  return store.putLazy(p.key, p.dtype, p.shape, [p, seed]() -> Result<std::vector<uint8_t>> {
+    size_t size = dtypeSize(p.dtype), count = 1;
+    for (int64_t n : p.shape)
+      count *= static_cast<size_t>(n);
+    std::vector<uint8_t> bytes(count * size);
+    Sequence random(seed, p.key);
+    for (size_t i = 0; i < count; ++i) {
+      uint8_t *at = bytes.data() + i * size;
+      if (isFloat(p.dtype)) {
+        storeFloat(p.dtype, 0.9f + 0.2f * random.unit(), at);
+      } else if (p.dtype == DType::I32) {
+        auto index = static_cast<int32_t>(i);
+        std::memcpy(at, &index, 4);
+      } else {
+        uint64_t value = random.next();
+        std::memcpy(at, &value, size);
+      }
+    }
+    return bytes;
+  });
 }
 
-Status makeGraphParams(ModuleOp module, const std::string &rule,
-                       ParamStore &store, const std::string &file) {
+Status makeGraphParams(ModuleOp module, const std::string &rule, ParamStore &store,
+                       const std::string &file) {
   Result<std::vector<GraphParam>> params = graphParams(module, file);
   if (!params)
     return params.takeError();
@@ -202,12 +192,12 @@ Status makeGraphParams(ModuleOp module, const std::string &rule,
     good = !number.empty() && *end == '\0';
   }
   if (!good)
-    return Error::at(escaped(file, 1000) + ":fin.params", "rule",
-                     "random:SEED or splat:VALUE", quote(rule));
+    return Error::at(escaped(file, 1000) + ":fin.params", "rule", "random:SEED or splat:VALUE",
+                     quote(rule));
   for (const GraphParam &p : *params) {
-    Status s = kind == "random" ? makeRandom(store, p, seed)
-                                : store.addSplat(p.key, p.dtype, p.shape,
-                                                 isFloat(p.dtype) ? value : 0);
+    Status s = kind == "random"
+                   ? makeRandom(store, p, seed)
+                   : store.addSplat(p.key, p.dtype, p.shape, isFloat(p.dtype) ? value : 0);
     if (!s)
       return s.error().in(escaped(file, 1000));
   }

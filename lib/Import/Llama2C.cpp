@@ -8,8 +8,7 @@
 
 namespace fingpt {
 
-Result<ImportedModel> importLlama2C(const std::string &path,
-                                    mlir::MLIRContext &context) {
+Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &context) {
   auto file = Llama2CFile::open(path);
   if (!file)
     return file.takeError();
@@ -38,16 +37,14 @@ Result<ImportedModel> importLlama2C(const std::string &path,
   std::vector<std::string> fileNames;
   for (const Llama2CTensor &t : (*file)->tensors())
     fileNames.push_back(t.name);
-  Result<std::vector<std::string>> renamed =
-      aliasNames(*model.params, "llama", fileNames, path);
+  Result<std::vector<std::string>> renamed = aliasNames(*model.params, "llama", fileNames, path);
   if (!renamed)
     return renamed.takeError();
 
   FileConventions conventions;
   conventions.file = path;
   conventions.ropeStyle = fin::RopeStyle::Interleaved;
-  auto graph = buildModel(*llama, *c, *model.params, std::move(conventions),
-                          *renamed, context);
+  auto graph = buildModel(*llama, *c, *model.params, std::move(conventions), *renamed, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);

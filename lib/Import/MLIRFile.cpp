@@ -22,8 +22,7 @@ Status checkMLIRText(std::string_view text, const std::string &file) {
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     auto at = [&] {
-      return name + ":" + std::to_string(line) + ":" +
-             std::to_string(i - lineStart + 1);
+      return name + ":" + std::to_string(line) + ":" + std::to_string(i - lineStart + 1);
     };
     switch (c) {
     case '\0':
@@ -53,8 +52,7 @@ Status checkMLIRText(std::string_view text, const std::string &file) {
     case '{':
     case '<':
       if (++depth > kMaxNesting)
-        return Error::at(at(), "nesting",
-                         "at most " + std::to_string(kMaxNesting), "more");
+        return Error::at(at(), "nesting", "at most " + std::to_string(kMaxNesting), "more");
       break;
     case ')':
     case ']':
@@ -69,15 +67,13 @@ Status checkMLIRText(std::string_view text, const std::string &file) {
   return Status::ok();
 }
 
-Result<OwningOpRef<ModuleOp>> parseMLIRText(const std::string &text,
-                                            const std::string &file,
+Result<OwningOpRef<ModuleOp>> parseMLIRText(const std::string &text, const std::string &file,
                                             MLIRContext &context) {
   if (Status s = checkMLIRText(text, file); !s)
     return s.takeError();
   context.loadDialect<fin::FinDialect, func::FuncDialect>();
   DiagnosticCapture capture(&context);
-  OwningOpRef<ModuleOp> module =
-      parseSourceString<ModuleOp>(text, ParserConfig(&context), file);
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, ParserConfig(&context), file);
   if (!module)
     return capture.error(file);
   return module;
@@ -87,13 +83,11 @@ Status checkPlainName(const std::string &name, const std::string &where) {
   bool plain = !name.empty() && name != "." && name != ".." &&
                name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
   if (!plain)
-    return Error::at(where, "file name", "a plain name in the same directory",
-                     quote(name));
+    return Error::at(where, "file name", "a plain name in the same directory", quote(name));
   return Status::ok();
 }
 
-Result<std::vector<std::string>> paramsAttribute(ModuleOp module,
-                                                 const std::string &file) {
+Result<std::vector<std::string>> paramsAttribute(ModuleOp module, const std::string &file) {
   std::vector<std::string> out;
   Attribute attribute = module->getAttr("fin.params");
   if (!attribute)
@@ -109,8 +103,7 @@ Result<std::vector<std::string>> paramsAttribute(ModuleOp module,
   if (auto array = dyn_cast<ArrayAttr>(attribute))
     good = llvm::all_of(array, add);
   if (!good)
-    return Error::at(where, "wrong type", "a string or an array of strings",
-                     "another attribute");
+    return Error::at(where, "wrong type", "a string or an array of strings", "another attribute");
   return out;
 }
 
@@ -119,8 +112,7 @@ std::string architectureOf(ModuleOp module) {
   return model ? model.getArch().str() : "";
 }
 
-Result<ImportedModel> importMLIR(const std::string &path,
-                                 MLIRContext &context) {
+Result<ImportedModel> importMLIR(const std::string &path, MLIRContext &context) {
   Result<std::string> text = readFile(path, 256u << 20);
   if (!text)
     return text.takeError();
@@ -139,16 +131,13 @@ Result<ImportedModel> importMLIR(const std::string &path,
   if (!names)
     return names.takeError();
   if (names->size() == 1 && names->front().find(':') != std::string::npos) {
-    if (Status s =
-            makeGraphParams(*model.graph, names->front(), *model.params, path);
-        !s)
+    if (Status s = makeGraphParams(*model.graph, names->front(), *model.params, path); !s)
       return s.takeError();
     return model;
   }
   std::string directory = path.substr(0, path.find_last_of('/') + 1);
   for (const std::string &name : *names) {
-    if (Status s = checkPlainName(name, escaped(path, 1000) + ":fin.params");
-        !s)
+    if (Status s = checkPlainName(name, escaped(path, 1000) + ":fin.params"); !s)
       return s.takeError();
     if (Status s = model.params->addFile(directory + name); !s)
       return s.takeError();

@@ -22,15 +22,13 @@ Status checkMLIRText(std::string_view text, const std::string &file);
 
 /// Checks, parses and verifies. Errors read FILE:LINE:COLUMN: message.
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
-parseMLIRText(const std::string &text, const std::string &file,
-              mlir::MLIRContext &context);
+parseMLIRText(const std::string &text, const std::string &file, mlir::MLIRContext &context);
 
 /// Error unless `name` is a name in its own directory: "model.safetensors".
 Status checkPlainName(const std::string &name, const std::string &where);
 
 /// The module's fin.params attribute: a string or an array of strings.
-Result<std::vector<std::string>> paramsAttribute(mlir::ModuleOp module,
-                                                 const std::string &file);
+Result<std::vector<std::string>> paramsAttribute(mlir::ModuleOp module, const std::string &file);
 
 /// #fin.model's arch; empty without one.
 std::string architectureOf(mlir::ModuleOp module);

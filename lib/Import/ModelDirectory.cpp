@@ -35,14 +35,12 @@ struct Manifest {
 } // namespace
 
 /// "code/avx512/model.so": parts that are names, and no way out.
-static Status checkRelativePath(const std::string &name,
-                                const std::string &where) {
+static Status checkRelativePath(const std::string &name, const std::string &where) {
   size_t begin = 0;
   do {
     size_t end = std::min(name.find('/', begin), name.size());
     if (Status s = checkPlainName(name.substr(begin, end - begin), where); !s)
-      return Error::at(where, "file name", "a path inside the directory",
-                       quote(name));
+      return Error::at(where, "file name", "a path inside the directory", quote(name));
     begin = end + 1;
   } while (begin <= name.size());
   return Status::ok();
@@ -61,8 +59,7 @@ static Result<Manifest> readManifest(const std::string &directory) {
     return version.takeError();
   if (*version != 1)
     return Error::at(root.where("format_version"), "format version",
-                     "1 (a newer fingpt-opt reads newer ones)",
-                     std::to_string(*version));
+                     "1 (a newer fingpt-opt reads newer ones)", std::to_string(*version));
   Manifest m;
   Result<std::string> graph = root.string("graph");
   if (!graph)
@@ -72,13 +69,11 @@ static Result<Manifest> readManifest(const std::string &directory) {
   m.graph = *graph;
   const Json *params = root.find("params");
   if (!params || !params->is_array())
-    return Error::at(root.where("params"), "wrong type",
-                     "an array of file names",
+    return Error::at(root.where("params"), "wrong type", "an array of file names",
                      params ? describe(*params) : "nothing");
   for (const Json &p : *params) {
     if (!p.is_string())
-      return Error::at(root.where("params"), "wrong type", "file names",
-                       describe(p));
+      return Error::at(root.where("params"), "wrong type", "file names", describe(p));
     m.params.push_back(p.get<std::string>());
     if (Status s = checkPlainName(m.params.back(), root.where("params")); !s)
       return s.takeError();
@@ -102,40 +97,32 @@ static Result<Manifest> readManifest(const std::string &directory) {
   }
   for (const std::string &name : m.params)
     if (!m.find(name))
-      return Error::at(root.where("files"), "missing entry", quote(name),
-                       "none");
+      return Error::at(root.where("files"), "missing entry", quote(name), "none");
   if (!m.find(m.graph))
-    return Error::at(root.where("files"), "missing entry", quote(m.graph),
-                     "none");
+    return Error::at(root.where("files"), "missing entry", quote(m.graph), "none");
   return m;
 }
 
-static Status checkSize(const std::string &directory,
-                        const Manifest::File &file) {
+static Status checkSize(const std::string &directory, const Manifest::File &file) {
   std::string path = directory + "/" + file.name;
   std::error_code ec;
   if (!fs::is_regular_file(path, ec))
     return Error::at(escaped(path, 1000), "missing",
-                     "a file of " + std::to_string(file.bytes) +
-                         " bytes (fingpt.json)",
-                     "none");
+                     "a file of " + std::to_string(file.bytes) + " bytes (fingpt.json)", "none");
   uint64_t size = fs::file_size(path, ec);
   if (ec || size != file.bytes)
-    return Error::at(escaped(path, 1000), "size",
-                     std::to_string(file.bytes) + " (fingpt.json)",
+    return Error::at(escaped(path, 1000), "size", std::to_string(file.bytes) + " (fingpt.json)",
                      std::to_string(size));
   return Status::ok();
 }
 
-static Status checkHash(const std::string &directory,
-                        const Manifest::File &file) {
+static Status checkHash(const std::string &directory, const Manifest::File &file) {
   std::string path = directory + "/" + file.name;
   Result<std::string> hash = hashFile(path);
   if (!hash)
     return hash.takeError();
   if (*hash != file.hash)
-    return Error::at(escaped(path, 1000),
-                     "checksum (the file was changed or damaged)",
+    return Error::at(escaped(path, 1000), "checksum (the file was changed or damaged)",
                      quote(file.hash) + " (fingpt.json)", *hash);
   return Status::ok();
 }
@@ -153,8 +140,7 @@ Status verifyModelDirectory(const std::string &directory) {
   return Status::ok();
 }
 
-Result<ImportedModel> importModelDirectory(const std::string &path,
-                                           mlir::MLIRContext &context) {
+Result<ImportedModel> importModelDirectory(const std::string &path, mlir::MLIRContext &context) {
   std::string directory = path;
   while (directory.size() > 1 && directory.back() == '/')
     directory.pop_back();

@@ -33,8 +33,7 @@ static const char *kindName(SourceKind kind) {
 }
 
 /// Text of the graph, which names the parameter files that stand beside it.
-static std::string graphText(mlir::ModuleOp module,
-                             const std::vector<std::string> &params) {
+static std::string graphText(mlir::ModuleOp module, const std::vector<std::string> &params) {
   mlir::OwningOpRef<mlir::ModuleOp> copy(module.clone());
   mlir::Builder b(module.getContext());
   if (params.size() == 1) {
@@ -56,8 +55,7 @@ static std::string baseName(std::string path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-Status writeModelDirectory(const ImportedModel &model,
-                           const std::string &directory,
+Status writeModelDirectory(const ImportedModel &model, const std::string &directory,
                            const WriteOptions &options) {
   auto params = graphParams(*model.graph, model.source);
   if (!params)
@@ -70,8 +68,7 @@ Status writeModelDirectory(const ImportedModel &model,
   std::vector<std::string> keys;
   for (const GraphParam &p : *params)
     keys.push_back(p.key);
-  auto written =
-      writeParams(*model.params, keys, work.path(), options.shardBytes);
+  auto written = writeParams(*model.params, keys, work.path(), options.shardBytes);
   if (!written)
     return written.takeError();
   std::vector<std::string> files = *written, shards;
@@ -97,8 +94,7 @@ Status writeModelDirectory(const ImportedModel &model,
                 {"architecture", model.architecture},
                 {"graph", "graph.mlir"},
                 {"params", shards}};
-  manifest["source"] =
-      Json{{"kind", kindName(model.kind)}, {"name", baseName(model.source)}};
+  manifest["source"] = Json{{"kind", kindName(model.kind)}, {"name", baseName(model.source)}};
   for (const auto &[key, value] : options.extra.items())
     manifest[key] = value;
   Json entries = Json::object();
@@ -112,9 +108,7 @@ Status writeModelDirectory(const ImportedModel &model,
     entries[name] = Json{{"bytes", bytes}, {"xxh3_64", *hash}};
   }
   manifest["files"] = std::move(entries);
-  if (Status s = writeFileAtomically(work.file("fingpt.json"),
-                                     manifest.dump(2) + "\n");
-      !s)
+  if (Status s = writeFileAtomically(work.file("fingpt.json"), manifest.dump(2) + "\n"); !s)
     return s;
   return work.publish();
 }

@@ -18,12 +18,10 @@ static double yarnScale(double s, double m = 1) {
   return s <= 1 ? 1.0 : 0.1 * m * std::log(s) + 1.0;
 }
 
-void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta,
-                            double partial, RopeConfig &out) {
+void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta, double partial,
+                            RopeConfig &out) {
   // A key that the object lacks was read, if at all, from the top level.
-  auto owner = [&](const char *key) -> ConfigReader & {
-    return r.has(key) ? r : *this;
-  };
+  auto owner = [&](const char *key) -> ConfigReader & { return r.has(key) ? r : *this; };
   out.base = r.positive("rope_theta", theta);
   double part = r.positive("partial_rotary_factor", partial);
   double width = std::floor(double(c.headDim) * part);
@@ -31,19 +29,17 @@ void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta,
   if (out.rotaryDim == 0 || out.rotaryDim % 2 != 0)
     owner("partial_rotary_factor")
         .fail(part == 1 ? "head_dim" : "partial_rotary_factor", "rotary width",
-              "an even number in [2, " + std::to_string(c.headDim) +
-                  "] of head size " + std::to_string(c.headDim),
+              "an even number in [2, " + std::to_string(c.headDim) + "] of head size " +
+                  std::to_string(c.headDim),
               numberText(width));
 
   RopeScaling &s = out.scaling;
-  std::string kind =
-      r.string(r.has("rope_type") ? "rope_type" : "type", "default");
+  std::string kind = r.string(r.has("rope_type") ? "rope_type" : "type", "default");
   if (kind == "default")
     return;
   if (kind == "su" || (kind == "yarn" && c.architecture == "phi3"))
     kind = "longrope";
-  if (kind != "linear" && kind != "llama3" && kind != "yarn" &&
-      kind != "longrope") {
+  if (kind != "linear" && kind != "llama3" && kind != "yarn" && kind != "longrope") {
     r.fail(r.has("rope_type") ? "rope_type" : "type", "rotary scaling",
            "default, linear, llama3, yarn or longrope", quote(kind));
     return;
@@ -51,11 +47,9 @@ void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta,
   s.kind = kind;
   // The top level wins over the object here, alone of all keys; phi3 has a
   // default.
-  int64_t original =
-      r.integer("original_max_position_embeddings", 1, kMaxContext, c.context);
-  s.originalContext =
-      integer("original_max_position_embeddings", 1, kMaxContext,
-              c.architecture == "phi3" ? 4096 : original);
+  int64_t original = r.integer("original_max_position_embeddings", 1, kMaxContext, c.context);
+  s.originalContext = integer("original_max_position_embeddings", 1, kMaxContext,
+                              c.architecture == "phi3" ? 4096 : original);
   double ratio = double(c.context) / double(s.originalContext);
   bool required = kind == "linear" || kind == "llama3";
   if (required && !r.has("factor"))
@@ -71,23 +65,20 @@ void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta,
   } else if (kind == "yarn") {
     if (out.base <= 1)
       owner("rope_theta")
-          .fail("rope_theta", "out of range", "a number above 1 for yarn",
-                numberText(out.base));
+          .fail("rope_theta", "out of range", "a number above 1 for yarn", numberText(out.base));
     s.betaFast = r.positive("beta_fast", 32);
     s.betaSlow = r.positive("beta_slow", 1);
     s.truncate = r.boolean("truncate", true);
     double m = r.number("mscale", 0), all = r.number("mscale_all_dim", 0);
     s.attentionFactor = r.positive(
-        "attention_factor",
-        m != 0 && all != 0 ? yarnScale(s.factor, m) / yarnScale(s.factor, all)
-                           : yarnScale(s.factor));
+        "attention_factor", m != 0 && all != 0 ? yarnScale(s.factor, m) / yarnScale(s.factor, all)
+                                               : yarnScale(s.factor));
   } else if (kind == "longrope") {
     s.shortFactors = r.positives("short_factor", out.rotaryDim / 2);
     s.longFactors = r.positives("long_factor", out.rotaryDim / 2);
     double grown = s.factor <= 1 || s.originalContext <= 1
                        ? 1.0
-                       : std::sqrt(1 + std::log(s.factor) /
-                                           std::log(double(s.originalContext)));
+                       : std::sqrt(1 + std::log(s.factor) / std::log(double(s.originalContext)));
     s.attentionFactor = r.positive("attention_factor", grown);
   }
 }
@@ -95,15 +86,13 @@ void ConfigReader::ropeFrom(ConfigReader &r, ModelConfig &c, double theta,
 void ConfigReader::rope(ModelConfig &c, double theta, double partial) {
   double base = positive("rope_theta", theta);
   double part = positive("partial_rotary_factor", partial);
-  ConfigReader r =
-      member(has("rope_scaling") ? "rope_scaling" : "rope_parameters");
+  ConfigReader r = member(has("rope_scaling") ? "rope_scaling" : "rope_parameters");
   ropeFrom(r, c, base, part, c.rope);
   if (r.problem)
     fail(*r.problem);
 }
 
-void ConfigReader::ropeByLayerType(ModelConfig &c, double globalTheta,
-                                   double localTheta) {
+void ConfigReader::ropeByLayerType(ModelConfig &c, double globalTheta, double localTheta) {
   double base = positive("rope_theta", globalTheta);
   double local = positive("rope_local_base_freq", localTheta);
   ConfigReader whole = member("rope_parameters");
@@ -117,9 +106,7 @@ void ConfigReader::ropeByLayerType(ModelConfig &c, double globalTheta,
   c.hasLocalRope = true;
   read(whole.member("sliding_attention"), local, c.localRope);
   // The old dialect scales the global layers only.
-  read(has("rope_scaling") ? member("rope_scaling")
-                           : whole.member("full_attention"),
-       base, c.rope);
+  read(has("rope_scaling") ? member("rope_scaling") : whole.member("full_attention"), base, c.rope);
 }
 
 } // namespace fingpt

@@ -40,15 +40,13 @@ Result<SourceKind> detectSource(const std::string &path) {
     return SourceKind::GGUF;
   if (endsWith(path, ".bin"))
     return SourceKind::Llama2C;
-  std::string got =
-      "a file that begins with " + quote((*file)->view().substr(0, 8));
+  std::string got = "a file that begins with " + quote((*file)->view().substr(0, 8));
   if (endsWith(path, ".safetensors"))
     got = "weights alone (give their directory)";
   return Error::at(escaped(path, 1000), "model", kForms, got);
 }
 
-Result<ImportedModel> importModel(const std::string &path,
-                                  mlir::MLIRContext &context) {
+Result<ImportedModel> importModel(const std::string &path, mlir::MLIRContext &context) {
   Result<SourceKind> kind = detectSource(path);
   if (!kind)
     return kind.takeError();

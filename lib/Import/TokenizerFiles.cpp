@@ -114,9 +114,7 @@ Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
     if (!(*file)->find("tokenizer.ggml.model"))
       return out;
     out.emplace_back("tokenizer.gguf");
-    if (Status s = writeFileAtomically(directory + "/" + out.back(),
-                                       tokenizerHead(**file));
-        !s)
+    if (Status s = writeFileAtomically(directory + "/" + out.back(), tokenizerHead(**file)); !s)
       return s.takeError();
     return out;
   }

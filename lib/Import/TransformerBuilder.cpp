@@ -7,8 +7,7 @@ using namespace mlir;
 namespace fingpt {
 
 TransformerBuilder::TransformerBuilder(MLIRContext &context, ParamStore &store,
-                                       const ModelConfig &config,
-                                       FileConventions conventions)
+                                       const ModelConfig &config, FileConventions conventions)
     : store(store), config(config), files(std::move(conventions)), b(&context),
       loc(NameLoc::get(b.getStringAttr("forward"))) {
   context.loadDialect<fin::FinDialect>(); // and, as its dependents, all others
@@ -28,15 +27,13 @@ void TransformerBuilder::begin(bool decoder) {
   if (!decoder)
     arguments.append({RankedTensorType::get({any}, b.getI32Type()), ids});
   module = ModuleOp::create(b, loc);
-  (*module)->setAttr(
-      "fin.model",
-      fin::ModelAttr::get(b.getContext(), config.architecture, config.context,
-                          decoder || config.maskedHead ? config.vocab : 0,
-                          config.layers));
+  (*module)->setAttr("fin.model",
+                     fin::ModelAttr::get(b.getContext(), config.architecture, config.context,
+                                         decoder || config.maskedHead ? config.vocab : 0,
+                                         config.layers));
   b.setInsertionPointToEnd(module->getBody());
   // The result type follows from what finish() returns.
-  function =
-      func::FuncOp::create(b, loc, "forward", b.getFunctionType(arguments, {}));
+  function = func::FuncOp::create(b, loc, "forward", b.getFunctionType(arguments, {}));
   Block *entry = function.addEntryBlock();
   b.setInsertionPointToEnd(entry);
   tokenIds = entry->getArgument(0);
@@ -53,8 +50,7 @@ Result<OwningOpRef<ModuleOp>> TransformerBuilder::finish(Value result) {
   if (problem)
     return std::move(*problem);
   func::ReturnOp::create(b, loc, result);
-  function.setFunctionType(
-      b.getFunctionType(function.getArgumentTypes(), result.getType()));
+  function.setFunctionType(b.getFunctionType(function.getArgumentTypes(), result.getType()));
   return std::move(module);
 }
 
@@ -66,9 +62,7 @@ std::string TransformerBuilder::layer(const std::string &list, int64_t index) {
   return name + ".";
 }
 
-void TransformerBuilder::endLayers() {
-  loc = NameLoc::get(b.getStringAttr("forward"));
-}
+void TransformerBuilder::endLayers() { loc = NameLoc::get(b.getStringAttr("forward")); }
 
 void TransformerBuilder::fail(Error error) {
   if (!problem)
@@ -89,8 +83,7 @@ Value TransformerBuilder::param(const std::string &key, RankedTensorType type) {
   return fin::ParamOp::create(b, loc, type, key);
 }
 
-static std::string tensorWhere(const std::string &file,
-                               const std::string &key) {
+static std::string tensorWhere(const std::string &file, const std::string &key) {
   return escaped(file, 1000) + ": tensor " + quote(key);
 }
 
@@ -99,8 +92,8 @@ Value TransformerBuilder::plain(const std::string &key, const Shape &shape) {
   usedNames.insert(key);
   const ParamInfo *info = store.find(key);
   if (!info) {
-    fail(Error::at(tensorWhere(files.file, key), "missing",
-                   "F32, F16 or BF16 " + shapeText(shape), "nothing"));
+    fail(Error::at(tensorWhere(files.file, key), "missing", "F32, F16 or BF16 " + shapeText(shape),
+                   "nothing"));
     return param(key, type);
   }
   if (info->shape != shape)
@@ -110,12 +103,11 @@ Value TransformerBuilder::plain(const std::string &key, const Shape &shape) {
   case DType::F32:
     return param(key, type);
   case DType::F16:
-    return arith::ExtFOp::create(
-        b, loc, type, param(key, RankedTensorType::get(shape, b.getF16Type())));
+    return arith::ExtFOp::create(b, loc, type,
+                                 param(key, RankedTensorType::get(shape, b.getF16Type())));
   case DType::BF16:
-    return arith::ExtFOp::create(
-        b, loc, type,
-        param(key, RankedTensorType::get(shape, b.getBF16Type())));
+    return arith::ExtFOp::create(b, loc, type,
+                                 param(key, RankedTensorType::get(shape, b.getBF16Type())));
   default:
     fail(Error::at(tensorWhere(info->source, key), "type", "F32, F16 or BF16",
                    dtypeName(info->dtype)));
@@ -127,8 +119,7 @@ Value TransformerBuilder::vector(const std::string &name, int64_t length) {
   return plain(key(name), {length});
 }
 
-Value TransformerBuilder::weight(const std::string &name, int64_t out,
-                                 int64_t in) {
+Value TransformerBuilder::weight(const std::string &name, int64_t out, int64_t in) {
   std::string k = key(name);
   Value &known = weights[k];
   if (known)
@@ -146,8 +137,7 @@ Value TransformerBuilder::weight(const std::string &name, int64_t out,
   return known = blockWeight(*form);
 }
 
-static Value slice(OpBuilder &b, Location loc, Value v, int64_t first,
-                   int64_t count) {
+static Value slice(OpBuilder &b, Location loc, Value v, int64_t first, int64_t count) {
   auto type = cast<RankedTensorType>(v.getType());
   SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)), sizes,
       strides(type.getRank(), b.getIndexAttr(1));
@@ -158,9 +148,8 @@ static Value slice(OpBuilder &b, Location loc, Value v, int64_t first,
   return tensor::ExtractSliceOp::create(b, loc, v, offsets, sizes, strides);
 }
 
-Value TransformerBuilder::weightRows(const std::string &name, int64_t out,
-                                     int64_t in, int64_t first, int64_t count,
-                                     const std::string &part) {
+Value TransformerBuilder::weightRows(const std::string &name, int64_t out, int64_t in,
+                                     int64_t first, int64_t count, const std::string &part) {
   const BlockForm *form = store.findBlockForm(key(name));
   if (form && form->shape == Shape{out, in}) {
     usedNames.insert(key(name));
@@ -174,8 +163,8 @@ Value TransformerBuilder::weightRows(const std::string &name, int64_t out,
   return slice(b, loc, rows, first, count);
 }
 
-Value TransformerBuilder::vectorPart(const std::string &name, int64_t length,
-                                     int64_t first, int64_t count) {
+Value TransformerBuilder::vectorPart(const std::string &name, int64_t length, int64_t first,
+                                     int64_t count) {
   Value &whole = weights[key(name)];
   if (!whole)
     whole = vector(name, length);
@@ -183,8 +172,7 @@ Value TransformerBuilder::vectorPart(const std::string &name, int64_t length,
 }
 
 /// True if two parameters hold the same bytes.
-static bool sameBytes(const ParamStore &store, const std::string &x,
-                      const std::string &y) {
+static bool sameBytes(const ParamStore &store, const std::string &x, const std::string &y) {
   const ParamInfo *a = store.find(x), *b = store.find(y);
   if (!a || !b || a->dtype != b->dtype || a->shape != b->shape)
     return false;
@@ -195,9 +183,8 @@ static bool sameBytes(const ParamStore &store, const std::string &x,
   return same;
 }
 
-Value TransformerBuilder::headWeight(const std::string &name,
-                                     const std::string &tableName, Value table,
-                                     int64_t width) {
+Value TransformerBuilder::headWeight(const std::string &name, const std::string &tableName,
+                                     Value table, int64_t width) {
   if (!config.tiedHead)
     return weight(name, config.vocab, width);
   if (!has(name))
@@ -221,11 +208,9 @@ Value TransformerBuilder::embedding(Value ids, Value table) {
 
 Value TransformerBuilder::positions(int64_t offset) {
   if (offset != 0)
-    return fin::PositionsOp::create(b, loc, tokenIds.getType(), tokenIds,
-                                    offset);
+    return fin::PositionsOp::create(b, loc, tokenIds.getType(), tokenIds, offset);
   if (!tokenPositions)
-    tokenPositions =
-        fin::PositionsOp::create(b, loc, tokenIds.getType(), tokenIds, 0);
+    tokenPositions = fin::PositionsOp::create(b, loc, tokenIds.getType(), tokenIds, 0);
   return tokenPositions;
 }
 
@@ -233,8 +218,7 @@ Value TransformerBuilder::linear(Value x, Value w, Value bias) {
   return fin::LinearOp::create(b, loc, x, w, bias);
 }
 
-Value TransformerBuilder::linear(Value x, const std::string &name, int64_t out,
-                                 bool bias) {
+Value TransformerBuilder::linear(Value x, const std::string &name, int64_t out, bool bias) {
   int64_t in = widthOf(x);
   Value w;
   if (transposed())
@@ -248,33 +232,27 @@ static IntegerAttr optionalHead(OpBuilder &b, int64_t headDim) {
   return headDim ? b.getI64IntegerAttr(headDim) : IntegerAttr();
 }
 
-Value TransformerBuilder::rmsNorm(Value x, const std::string &name,
-                                  int64_t headDim) {
+Value TransformerBuilder::rmsNorm(Value x, const std::string &name, int64_t headDim) {
   Value w = vector(name + ".weight", headDim ? headDim : widthOf(x));
   if (config.normPlusOne && !files.normPlusOneStored) {
-    auto ones =
-        DenseElementsAttr::get(cast<RankedTensorType>(w.getType()), 1.0f);
-    w = arith::AddFOp::create(b, loc, w,
-                              arith::ConstantOp::create(b, loc, ones));
+    auto ones = DenseElementsAttr::get(cast<RankedTensorType>(w.getType()), 1.0f);
+    w = arith::AddFOp::create(b, loc, w, arith::ConstantOp::create(b, loc, ones));
   }
-  return fin::RmsNormOp::create(b, loc, x.getType(), x, w,
-                                b.getF64FloatAttr(config.normEps),
+  return fin::RmsNormOp::create(b, loc, x.getType(), x, w, b.getF64FloatAttr(config.normEps),
                                 optionalHead(b, headDim));
 }
 
-Value TransformerBuilder::layerNorm(Value x, const std::string &name,
-                                    bool affine, int64_t headDim) {
+Value TransformerBuilder::layerNorm(Value x, const std::string &name, bool affine,
+                                    int64_t headDim) {
   Value w, bias;
   if (affine) {
     int64_t length = headDim ? headDim : widthOf(x);
-    bool old =
-        !has(name + ".weight") && has(name + ".gamma"); // names of TensorFlow
+    bool old = !has(name + ".weight") && has(name + ".gamma"); // names of TensorFlow
     w = vector(name + (old ? ".gamma" : ".weight"), length);
     bias = vector(name + (old ? ".beta" : ".bias"), length);
   }
   return fin::LayerNormOp::create(b, loc, x.getType(), x, w, bias,
-                                  b.getF64FloatAttr(config.normEps),
-                                  optionalHead(b, headDim));
+                                  b.getF64FloatAttr(config.normEps), optionalHead(b, headDim));
 }
 
 static fin::RopeScalingAttr scalingAttr(OpBuilder &b, const RopeScaling &s) {
@@ -299,10 +277,8 @@ static fin::RopeScalingAttr scalingAttr(OpBuilder &b, const RopeScaling &s) {
     number("beta_slow", s.betaSlow);
     integer("truncate", s.truncate);
   } else if (s.kind == "longrope") {
-    params.push_back(b.getNamedAttr("short_factors",
-                                    b.getDenseF64ArrayAttr(s.shortFactors)));
-    params.push_back(
-        b.getNamedAttr("long_factors", b.getDenseF64ArrayAttr(s.longFactors)));
+    params.push_back(b.getNamedAttr("short_factors", b.getDenseF64ArrayAttr(s.shortFactors)));
+    params.push_back(b.getNamedAttr("long_factors", b.getDenseF64ArrayAttr(s.longFactors)));
   }
   if (s.kind == "yarn" || s.kind == "longrope")
     number("attention_factor", s.attentionFactor);
@@ -313,30 +289,24 @@ static fin::RopeScalingAttr scalingAttr(OpBuilder &b, const RopeScaling &s) {
 Value TransformerBuilder::rope(Value x, const RopeConfig &rope) {
   if (!files.ropeDivisors.empty() && !divisors)
     divisors = vector("/" + files.ropeDivisors, rope.rotaryDim / 2);
-  IntegerAttr rotaryDim = rope.rotaryDim == config.headDim
-                              ? IntegerAttr()
-                              : b.getI64IntegerAttr(rope.rotaryDim);
-  return fin::RopeOp::create(
-      b, loc, x.getType(), x, positions(), divisors,
-      b.getF64FloatAttr(rope.base), b.getI64IntegerAttr(config.headDim),
-      rotaryDim, fin::RopeStyleAttr::get(b.getContext(), files.ropeStyle),
-      scalingAttr(b, rope.scaling));
+  IntegerAttr rotaryDim =
+      rope.rotaryDim == config.headDim ? IntegerAttr() : b.getI64IntegerAttr(rope.rotaryDim);
+  return fin::RopeOp::create(b, loc, x.getType(), x, positions(), divisors,
+                             b.getF64FloatAttr(rope.base), b.getI64IntegerAttr(config.headDim),
+                             rotaryDim, fin::RopeStyleAttr::get(b.getContext(), files.ropeStyle),
+                             scalingAttr(b, rope.scaling));
 }
 
 Value TransformerBuilder::attention(Value q, Value k, Value v, int64_t layer) {
   bool causal = !lengths;
   int64_t window = config.windows.empty() ? 0 : config.windows[layer];
-  double scale =
-      config.attentionScale / (config.scaleByLayer ? double(layer + 1) : 1.0);
+  double scale = config.attentionScale / (config.scaleByLayer ? double(layer + 1) : 1.0);
   return fin::AttentionOp::create(
       b, loc, q.getType(), q, causal ? positions() : Value(), k, v, lengths,
       /*mask=*/Value(),
-      /*sinks=*/Value(), b.getI64IntegerAttr(config.heads),
-      b.getI64IntegerAttr(config.kvHeads),
-      causal ? b.getUnitAttr() : UnitAttr(),
-      window ? b.getI64IntegerAttr(window) : IntegerAttr(),
-      config.attentionSoftCap != 0 ? b.getF64FloatAttr(config.attentionSoftCap)
-                                   : FloatAttr(),
+      /*sinks=*/Value(), b.getI64IntegerAttr(config.heads), b.getI64IntegerAttr(config.kvHeads),
+      causal ? b.getUnitAttr() : UnitAttr(), window ? b.getI64IntegerAttr(window) : IntegerAttr(),
+      config.attentionSoftCap != 0 ? b.getF64FloatAttr(config.attentionSoftCap) : FloatAttr(),
       b.getF64FloatAttr(scale));
 }
 
@@ -356,15 +326,10 @@ Value TransformerBuilder::activate(Value x) {
   return x;
 }
 
-Value TransformerBuilder::add(Value x, Value y) {
-  return arith::AddFOp::create(b, loc, x, y);
-}
-Value TransformerBuilder::multiply(Value x, Value y) {
-  return arith::MulFOp::create(b, loc, x, y);
-}
+Value TransformerBuilder::add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+Value TransformerBuilder::multiply(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
 Value TransformerBuilder::scale(Value x, double factor) {
-  return fin::MultiplyOp::create(b, loc, x.getType(), x,
-                                 b.getF64FloatAttr(factor));
+  return fin::MultiplyOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(factor));
 }
 Value TransformerBuilder::softCap(Value x, double cap) {
   if (cap == 0)

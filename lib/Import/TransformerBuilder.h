@@ -49,8 +49,8 @@ class TransformerBuilder {
 public:
   using Value = mlir::Value;
 
-  TransformerBuilder(mlir::MLIRContext &context, ParamStore &store,
-                     const ModelConfig &config, FileConventions conventions);
+  TransformerBuilder(mlir::MLIRContext &context, ParamStore &store, const ModelConfig &config,
+                     FileConventions conventions);
 
   // The function. Call one of these first, finish() last.
   void beginDecoder(); ///< @forward(%tokens)
@@ -74,25 +74,22 @@ public:
   /// Rows [first, first + count) of a weight of `out` rows. Of a
   /// block-quantized tensor they become parameters of their own, called
   /// PART.codes, PART.scales, …
-  Value weightRows(const std::string &name, int64_t out, int64_t in,
-                   int64_t first, int64_t count, const std::string &part);
-  Value vectorPart(const std::string &name, int64_t length, int64_t first,
-                   int64_t count);
+  Value weightRows(const std::string &name, int64_t out, int64_t in, int64_t first, int64_t count,
+                   const std::string &part);
+  Value vectorPart(const std::string &name, int64_t length, int64_t first, int64_t count);
   /// The output head, [vocab, width]: `name`, or `table` where they are tied.
-  Value headWeight(const std::string &name, const std::string &tableName,
-                   Value table, int64_t width);
+  Value headWeight(const std::string &name, const std::string &tableName, Value table,
+                   int64_t width);
 
   // Ops.
   Value embedding(Value ids, Value table);
   Value positions(int64_t offset = 0);
   /// x·wᵀ (+ b) by the tensors NAME.weight and, if `bias`, NAME.bias.
-  Value linear(Value x, const std::string &name, int64_t out,
-               bool bias = false);
+  Value linear(Value x, const std::string &name, int64_t out, bool bias = false);
   Value linear(Value x, Value weight, Value bias = {});
   /// Norms by NAME.weight (and NAME.bias), over heads of `headDim` if given.
   Value rmsNorm(Value x, const std::string &name, int64_t headDim = 0);
-  Value layerNorm(Value x, const std::string &name, bool affine = true,
-                  int64_t headDim = 0);
+  Value layerNorm(Value x, const std::string &name, bool affine = true, int64_t headDim = 0);
   Value rope(Value x, const RopeConfig &rope);
   /// Causal in a decoder, bounded by %lengths in an encoder; window, scale and
   /// soft cap by the config.
@@ -117,10 +114,9 @@ private:
   /// A plain tensor as f32, or a placeholder after fail().
   Value plain(const std::string &key, const Shape &shape);
   Value blockWeight(const BlockForm &form);
-  Value blockScales(const BlockForm &form, const std::string &key,
-                    const std::string &super, bool negated);
-  Value blockRows(const BlockForm &form, const std::string &part, int64_t first,
-                  int64_t count);
+  Value blockScales(const BlockForm &form, const std::string &key, const std::string &super,
+                    bool negated);
+  Value blockRows(const BlockForm &form, const std::string &part, int64_t first, int64_t count);
 
   ParamStore &store;
   const ModelConfig &config;
@@ -130,8 +126,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp function;
   Value tokenIds, lengths, typeIds, tokenPositions, divisors;
-  std::map<std::string, Value>
-      weights; ///< by key: a shared tensor is one param
+  std::map<std::string, Value> weights; ///< by key: a shared tensor is one param
   std::set<std::string> usedNames;
   std::optional<Error> problem;
 };

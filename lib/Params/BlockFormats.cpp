@@ -84,15 +84,14 @@ struct Q3K { // hm[32], qs[64], sc[12], d
     for (int h = 0; h < 2; ++h)
       for (int k = 0; k < 4; ++k)
         for (int l = 0; l < 32; ++l)
-          codes[128 * h + 32 * k + l] = static_cast<uint8_t>(
-              (q[32 * h + l] >> 2 * k & 3) | (b[l] >> (4 * h + k) & 1) << 2);
+          codes[128 * h + 32 * k + l] =
+              static_cast<uint8_t>((q[32 * h + l] >> 2 * k & 3) | (b[l] >> (4 * h + k) & 1) << 2);
   }
   static void scales(const uint8_t *b, uint8_t *out) {
     const uint8_t *sc = b + 96;
     for (int j = 0; j < 8; ++j) {
       out[j] = static_cast<uint8_t>((sc[j] & 15) | (sc[8 + j % 4] >> 2 * (j / 4) & 3) << 4);
-      out[j + 8] =
-          static_cast<uint8_t>(sc[j] >> 4 | (sc[8 + j % 4] >> 2 * (j / 4 + 2) & 3) << 4);
+      out[j + 8] = static_cast<uint8_t>(sc[j] >> 4 | (sc[8 + j % 4] >> 2 * (j / 4 + 2) & 3) << 4);
     }
   }
   static void mins(const uint8_t *, uint8_t *) {}
@@ -233,8 +232,7 @@ constexpr BlockFormat kFormats[] = {
     {11, "Q3_K", 256, 110, 3, 16, 4, false, true, 6, 32, U8, U8, nullptr, gatherTwoLevel<Q3K>},
     {12, "Q4_K", 256, 144, 4, 32, 0, true, true, 6, 0, U8, U8, nullptr,
      gatherTwoLevel<Q45K<false>>},
-    {13, "Q5_K", 256, 176, 5, 32, 0, true, true, 6, 0, U8, U8, nullptr,
-     gatherTwoLevel<Q45K<true>>},
+    {13, "Q5_K", 256, 176, 5, 32, 0, true, true, 6, 0, U8, U8, nullptr, gatherTwoLevel<Q45K<true>>},
     {14, "Q6_K", 256, 210, 6, 16, 32, false, true, 8, 0, U8, I8, nullptr, gatherTwoLevel<Q6K>},
     {20, "IQ4_NL", 32, 18, 4, 32, 0, false, false, 0, 0, U8, F16, kIQ4NL, gatherOneLevel<Q40>},
     {39, "MXFP4", 32, 17, 4, 32, 0, false, false, 0, 0, U8, F32, kMXFP4, gatherMXFP4},
@@ -243,8 +241,7 @@ constexpr BlockFormat kFormats[] = {
 } // namespace
 
 const char *blockFieldName(BlockField field) {
-  static constexpr const char *kNames[] = {"codes", "scales", "mins", "super_scales",
-                                           "super_mins"};
+  static constexpr const char *kNames[] = {"codes", "scales", "mins", "super_scales", "super_mins"};
   return kNames[static_cast<size_t>(field)];
 }
 

@@ -11,16 +11,46 @@ namespace fingpt {
 GGMLTypeInfo ggmlTypeInfo(uint32_t type) {
   // Indexed by id; the holes are retired types (ggml.h).
   static constexpr GGMLTypeInfo kTypes[] = {
-      {"F32", 1, 4},        {"F16", 1, 2},      {"Q4_0", 32, 18},    {"Q4_1", 32, 20},
-      {},                   {},                 {"Q5_0", 32, 22},    {"Q5_1", 32, 24},
-      {"Q8_0", 32, 34},     {"Q8_1", 32, 36},   {"Q2_K", 256, 84},   {"Q3_K", 256, 110},
-      {"Q4_K", 256, 144},   {"Q5_K", 256, 176}, {"Q6_K", 256, 210},  {"Q8_K", 256, 292},
-      {"IQ2_XXS", 256, 66}, {"IQ2_XS", 256, 74}, {"IQ3_XXS", 256, 98}, {"IQ1_S", 256, 50},
-      {"IQ4_NL", 32, 18},   {"IQ3_S", 256, 110}, {"IQ2_S", 256, 82}, {"IQ4_XS", 256, 136},
-      {"I8", 1, 1},         {"I16", 1, 2},      {"I32", 1, 4},       {"I64", 1, 8},
-      {"F64", 1, 8},        {"IQ1_M", 256, 56}, {"BF16", 1, 2},      {},
-      {},                   {},                 {"TQ1_0", 256, 54},  {"TQ2_0", 256, 66},
-      {},                   {},                 {},                  {"MXFP4", 32, 17},
+      {"F32", 1, 4},
+      {"F16", 1, 2},
+      {"Q4_0", 32, 18},
+      {"Q4_1", 32, 20},
+      {},
+      {},
+      {"Q5_0", 32, 22},
+      {"Q5_1", 32, 24},
+      {"Q8_0", 32, 34},
+      {"Q8_1", 32, 36},
+      {"Q2_K", 256, 84},
+      {"Q3_K", 256, 110},
+      {"Q4_K", 256, 144},
+      {"Q5_K", 256, 176},
+      {"Q6_K", 256, 210},
+      {"Q8_K", 256, 292},
+      {"IQ2_XXS", 256, 66},
+      {"IQ2_XS", 256, 74},
+      {"IQ3_XXS", 256, 98},
+      {"IQ1_S", 256, 50},
+      {"IQ4_NL", 32, 18},
+      {"IQ3_S", 256, 110},
+      {"IQ2_S", 256, 82},
+      {"IQ4_XS", 256, 136},
+      {"I8", 1, 1},
+      {"I16", 1, 2},
+      {"I32", 1, 4},
+      {"I64", 1, 8},
+      {"F64", 1, 8},
+      {"IQ1_M", 256, 56},
+      {"BF16", 1, 2},
+      {},
+      {},
+      {},
+      {"TQ1_0", 256, 54},
+      {"TQ2_0", 256, 66},
+      {},
+      {},
+      {},
+      {"MXFP4", 32, 17},
       {"NVFP4", 64, 36},
   };
   return type < sizeof kTypes / sizeof *kTypes ? kTypes[type] : GGMLTypeInfo{};
@@ -31,8 +61,8 @@ namespace {
 /// Bytes of one scalar in the file; for strings the least they take.
 constexpr uint64_t kValueBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 constexpr uint32_t kTypeCount = sizeof kValueBytes / sizeof *kValueBytes;
-constexpr const char *kTypeNames[] = {"u8",     "i8",    "u16", "i16", "u32", "i32", "f32",
-                                      "bool",   "string", "array", "u64", "i64", "f64"};
+constexpr const char *kTypeNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                      "bool", "string", "array", "u64", "i64", "f64"};
 
 const char *typeName(GGUFType type) { return kTypeNames[static_cast<uint32_t>(type)]; }
 
@@ -195,8 +225,8 @@ private:
     if (!get(length, "string length"))
       return false;
     if (length > left())
-      return fail(where, "length of the " + what,
-                  atMost(left()) + " (bytes left in the file)", std::to_string(length));
+      return fail(where, "length of the " + what, atMost(left()) + " (bytes left in the file)",
+                  std::to_string(length));
     out = image.substr(at, length);
     at += length;
     return true;
@@ -311,8 +341,7 @@ Status GGUFFile::read() {
   uint64_t sum = 0;
   for (size_t i = 0; i < tensorTable.size(); ++i) {
     GGUFTensor &t = tensorTable[i];
-    auto fail = [&](const std::string &what, const std::string &expected,
-                    const std::string &got) {
+    auto fail = [&](const std::string &what, const std::string &expected, const std::string &got) {
       return Error::at(fileAt(name, entryAt[i]), ofTensor(t.name, what), expected, got);
     };
     if (t.offset != sum)

@@ -18,8 +18,8 @@ bool JsonCursor::fail(size_t where, std::string_view what, std::string_view expe
 }
 
 size_t JsonCursor::position() {
-  while (at < text.size() && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' ||
-                              text[at] == '\t'))
+  while (at < text.size() &&
+         (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t'))
     ++at;
   return at;
 }
@@ -36,19 +36,16 @@ std::string JsonCursor::describe() {
     return "an array";
   case '"': {
     size_t close = text.find('"', at + 1);
-    return quote(text.substr(at + 1, close == std::string_view::npos ? close : close - at - 1),
-                 60);
+    return quote(text.substr(at + 1, close == std::string_view::npos ? close : close - at - 1), 60);
   }
   default: {
     size_t stop = at;
     while (stop < text.size() && stop - at < 40 &&
            (std::string_view("+-.").find(text[stop]) != std::string_view::npos ||
-            (text[stop] >= '0' && text[stop] <= '9') ||
-            (text[stop] >= 'a' && text[stop] <= 'z') ||
+            (text[stop] >= '0' && text[stop] <= '9') || (text[stop] >= 'a' && text[stop] <= 'z') ||
             (text[stop] >= 'A' && text[stop] <= 'Z')))
       ++stop;
-    return stop > at ? std::string(text.substr(at, stop - at))
-                     : quote(std::string_view(&c, 1));
+    return stop > at ? std::string(text.substr(at, stop - at)) : quote(std::string_view(&c, 1));
   }
   }
 }

@@ -27,8 +27,7 @@ public:
 
   /// Records the first refusal; always false.
   bool fail(size_t at, std::string_view what);
-  bool fail(size_t at, std::string_view what, std::string_view expected,
-            std::string_view got);
+  bool fail(size_t at, std::string_view what, std::string_view expected, std::string_view got);
   Error takeError() { return std::move(*error); }
   bool failed() const { return error.has_value(); }
 

@@ -21,8 +21,8 @@ struct Section {
 
 Status Llama2CFile::read() {
   if (bytes.size() < 28)
-    return Error::at(fileAt(name, 0), "file too short for a llama2.c header",
-                     "at least 28 bytes", std::to_string(bytes.size()));
+    return Error::at(fileAt(name, 0), "file too short for a llama2.c header", "at least 28 bytes",
+                     std::to_string(bytes.size()));
   if (loadAs<uint32_t>(bytes.data()) == kVersionedMagic)
     return Error::at(fileAt(name, 0), "llama2.c version", "0 (no magic)", "1 or 2");
 
@@ -47,8 +47,7 @@ Status Llama2CFile::read() {
   header.vocab = word[5];
   header.sequence = word[6];
   if (header.dim % header.heads != 0)
-    return Error::at(fileAt(name, 12), "heads",
-                     "a divisor of dim " + std::to_string(header.dim),
+    return Error::at(fileAt(name, 12), "heads", "a divisor of dim " + std::to_string(header.dim),
                      std::to_string(header.heads));
   if (header.headDim() % 2 != 0)
     return Error::at(fileAt(name, 12), "elements per head", "an even number",
@@ -76,8 +75,8 @@ Status Llama2CFile::read() {
       {"output_norm.weight", false, 0, dim},
       {nullptr, false, sequence, halfHead}, // cosines of the rotary embedding
       {nullptr, false, sequence, halfHead}, // sines
-      {header.separateHead ? "output.weight" : nullptr, false,
-       header.separateHead ? vocab : 0, header.separateHead ? dim : 0},
+      {header.separateHead ? "output.weight" : nullptr, false, header.separateHead ? vocab : 0,
+       header.separateHead ? dim : 0},
   };
 
   // The whole length first: nothing is reserved for layers that are not there.

@@ -74,8 +74,8 @@ Status openSplits(std::vector<std::shared_ptr<const GGUFFile>> &files, int64_t c
   }
   size_t tensors = 0;
   for (size_t i = 0; i < files.size(); ++i) {
-    for (auto [key, wanted] : {std::pair("split.no", static_cast<int64_t>(i)),
-                               std::pair("split.count", count)}) {
+    for (auto [key, wanted] :
+         {std::pair("split.no", static_cast<int64_t>(i)), std::pair("split.count", count)}) {
       Result<int64_t> value = files[i]->integer(key);
       if (!value)
         return value.takeError();
@@ -231,12 +231,12 @@ void ParamStore::Impl::addTensors(const std::shared_ptr<const GGUFFile> &file) {
       Entry part = e;
       // A row is whole blocks, so the field of the tensor is that of its blocks
       // one after another, and rows need no padding.
-      auto perRow = static_cast<int64_t>(static_cast<uint64_t>(form.shape[1]) /
-                                         format->elements * format->fieldElements(field));
+      auto perRow = static_cast<int64_t>(static_cast<uint64_t>(form.shape[1]) / format->elements *
+                                         format->fieldElements(field));
       DType type = format->fieldType(field);
       uint64_t bytes = blocks * format->fieldElements(field) * dtypeSize(type);
-      part.info = {t.name + "." + blockFieldName(field), type, {form.shape[0], perRow}, bytes,
-                   file->path()};
+      part.info = {
+          t.name + "." + blockFieldName(field), type, {form.shape[0], perRow}, bytes, file->path()};
       part.data = base + t.offset;
       part.extent = t.bytes;
       part.lazy = std::make_shared<Lazy>(
@@ -289,9 +289,8 @@ Status ParamStore::addSafetensorsIndex(const std::string &path) {
       auto it = shardOf.find(t.name);
       if (it == shardOf.end() || it->second != i)
         return Error::at(fileAt(files[i]->path(), t.entryAt), ofTensor(t.name, "shard"),
-                         it == shardOf.end()
-                             ? std::string("an entry of the index")
-                             : quote(index->shards[it->second]) + " by the index",
+                         it == shardOf.end() ? std::string("an entry of the index")
+                                             : quote(index->shards[it->second]) + " by the index",
                          quote(index->shards[i]));
       ++found;
     }
@@ -340,8 +339,7 @@ Status ParamStore::addFile(const std::string &path) {
   if (endsWith(".json"))
     return addSafetensorsIndex(path);
   if (image.substr(0, 4) == "PK\x03\x04" || image.substr(0, 1) == "\x80")
-    return Error::at(fileAt(path, 0), "format",
-                     "safetensors, GGUF or llama2.c (convert it first)",
+    return Error::at(fileAt(path, 0), "format", "safetensors, GGUF or llama2.c (convert it first)",
                      "a PyTorch pickle, which can run code");
   auto file = Llama2CFile::open(path);
   if (file)

@@ -68,12 +68,11 @@ Status ParamStore::addSplat(const std::string &name, DType dtype, Shape shape, d
   uint8_t element[8];
   if (!encode(dtype, value, element))
     return Error::at(paramWhere(name),
-                     "value " + std::to_string(value) + " does not exist in " +
-                         dtypeName(dtype));
+                     "value " + std::to_string(value) + " does not exist in " + dtypeName(dtype));
   std::string pattern(reinterpret_cast<char *>(element), dtypeSize(dtype));
-  e.lazy = std::make_shared<Lazy>(
-      [pattern, bytes = e.info.bytes,
-       where = paramWhere(name)]() -> Result<std::shared_ptr<const void>> {
+  e.lazy =
+      std::make_shared<Lazy>([pattern, bytes = e.info.bytes,
+                              where = paramWhere(name)]() -> Result<std::shared_ptr<const void>> {
         auto out = allocateBytes(bytes, where);
         if (!out)
           return out.takeError();
@@ -103,15 +102,13 @@ Status ParamStore::addRandom(const std::string &name, DType dtype, Shape shape, 
   Impl::Entry e;
   if (Status s = impl->describe(e, name, dtype, std::move(shape), "random"); !s)
     return s;
-  if (dtype != DType::F16 && dtype != DType::BF16 && dtype != DType::F32 &&
-      dtype != DType::F64)
-    return Error::at(paramWhere(name), "random values", "F16, BF16, F32 or F64",
-                     dtypeName(dtype));
+  if (dtype != DType::F16 && dtype != DType::BF16 && dtype != DType::F32 && dtype != DType::F64)
+    return Error::at(paramWhere(name), "random values", "F16, BF16, F32 or F64", dtypeName(dtype));
   if (!std::isfinite(sigma))
     return Error::at(paramWhere(name), "sigma", "a finite number", std::to_string(sigma));
-  e.lazy = std::make_shared<Lazy>(
-      [key = randomKey(seed, name), dtype, sigma, bytes = e.info.bytes,
-       where = paramWhere(name)]() -> Result<std::shared_ptr<const void>> {
+  e.lazy =
+      std::make_shared<Lazy>([key = randomKey(seed, name), dtype, sigma, bytes = e.info.bytes,
+                              where = paramWhere(name)]() -> Result<std::shared_ptr<const void>> {
         auto out = allocateBytes(bytes, where);
         if (!out)
           return out.takeError();
@@ -154,8 +151,7 @@ Status ParamStore::put(const std::string &name, DType dtype, Shape shape,
   return Status::ok();
 }
 
-Status ParamStore::putView(const std::string &name, DType dtype, Shape shape,
-                           TensorData data) {
+Status ParamStore::putView(const std::string &name, DType dtype, Shape shape, TensorData data) {
   if (Status s = refuseBlockName(*this, name); !s)
     return s;
   Impl::Entry e;
@@ -176,21 +172,20 @@ Status ParamStore::putLazy(const std::string &name, DType dtype, Shape shape,
   Impl::Entry e;
   if (Status s = impl->describe(e, name, dtype, std::move(shape), "overlay"); !s)
     return s;
-  e.lazy = std::make_shared<Lazy>(
-      [make = std::move(make), bytes = e.info.bytes,
-       name]() -> Result<std::shared_ptr<const void>> {
-        Result<std::vector<uint8_t>> made = make();
-        if (!made)
-          return made.takeError();
-        if (made->size() != bytes)
-          return wrongSize(name, bytes, made->size()).takeError();
-        auto copy = allocateBytes(bytes, paramWhere(name));
-        if (!copy)
-          return copy.takeError();
-        if (bytes != 0)
-          std::memcpy(copy->get(), made->data(), bytes);
-        return std::shared_ptr<const void>(std::move(*copy));
-      });
+  e.lazy = std::make_shared<Lazy>([make = std::move(make), bytes = e.info.bytes,
+                                   name]() -> Result<std::shared_ptr<const void>> {
+    Result<std::vector<uint8_t>> made = make();
+    if (!made)
+      return made.takeError();
+    if (made->size() != bytes)
+      return wrongSize(name, bytes, made->size()).takeError();
+    auto copy = allocateBytes(bytes, paramWhere(name));
+    if (!copy)
+      return copy.takeError();
+    if (bytes != 0)
+      std::memcpy(copy->get(), made->data(), bytes);
+    return std::shared_ptr<const void>(std::move(*copy));
+  });
   impl->replace(std::move(e));
   return Status::ok();
 }

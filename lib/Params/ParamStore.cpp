@@ -49,8 +49,8 @@ std::optional<uint64_t> denseBytes(DType dtype, const Shape &shape) {
 
 //===-- Impl --------------------------------------------------------------===//
 
-Status ParamStore::Impl::describe(Entry &entry, const std::string &name, DType dtype,
-                                  Shape shape, const char *source) const {
+Status ParamStore::Impl::describe(Entry &entry, const std::string &name, DType dtype, Shape shape,
+                                  const char *source) const {
   std::optional<uint64_t> bytes = denseBytes(dtype, shape);
   if (!bytes)
     return Error::at(paramWhere(name),

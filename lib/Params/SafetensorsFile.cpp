@@ -21,9 +21,8 @@ unsigned dtypeBits(std::string_view name) {
     std::string_view name;
     unsigned bits;
   };
-  static constexpr Row kOthers[] = {{"C64", 64},          {"F8_E4M3FNUZ", 8},
-                                    {"F8_E5M2FNUZ", 8},   {"F4", 4},
-                                    {"F6_E2M3", 6},       {"F6_E3M2", 6}};
+  static constexpr Row kOthers[] = {{"C64", 64}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+                                    {"F4", 4},   {"F6_E2M3", 6},     {"F6_E3M2", 6}};
   for (const Row &row : kOthers)
     if (row.name == name)
       return row.bits;
@@ -150,8 +149,7 @@ private:
     return true;
   }
 
-  bool checkExtent(SafetensorsTensor &t, const std::string &dtype, uint64_t begin,
-                   uint64_t end) {
+  bool checkExtent(SafetensorsTensor &t, const std::string &dtype, uint64_t begin, uint64_t end) {
     unsigned bits = dtypeBits(dtype);
     if (bits == 0)
       return fail(t, "unknown dtype " + quote(dtype, 40));
@@ -171,8 +169,8 @@ private:
     if (!sizeBits)
       return fail(t, "shape " + escaped(shapeText(t.shape)) + " overflows");
     if (*sizeBits % 8 != 0)
-      return fail(t, "shape " + escaped(shapeText(t.shape)) + " of " + dtype,
-                  "whole bytes", std::to_string(*sizeBits) + " bits");
+      return fail(t, "shape " + escaped(shapeText(t.shape)) + " of " + dtype, "whole bytes",
+                  std::to_string(*sizeBits) + " bits");
     if (!parseDType(dtype, t.dtype))
       return fail(t, "dtype " + dtype + " is not supported");
     if (begin > end)
@@ -182,8 +180,8 @@ private:
       return fail(t, "data end", atMost(dataSize), std::to_string(end));
     if (end - begin != *sizeBits / 8)
       return fail(t, "bytes of data",
-                  std::to_string(*sizeBits / 8) + " for " +
-                      escaped(shapeText(t.shape)) + " of " + dtype,
+                  std::to_string(*sizeBits / 8) + " for " + escaped(shapeText(t.shape)) + " of " +
+                      dtype,
                   std::to_string(end - begin));
     t.offset = dataStart + begin; // both within the file
     t.bytes = end - begin;
@@ -210,10 +208,9 @@ private:
     uint64_t covered = dataStart;
     for (const SafetensorsTensor &t : tensors) {
       if (t.offset != covered)
-        return fail(t, t.offset < covered ? "data overlaps another tensor"
-                                          : "hole in the data before it",
-                    "begin " + std::to_string(covered - dataStart),
-                    std::to_string(t.offset - dataStart));
+        return fail(
+            t, t.offset < covered ? "data overlaps another tensor" : "hole in the data before it",
+            "begin " + std::to_string(covered - dataStart), std::to_string(t.offset - dataStart));
       covered += t.bytes;
     }
     if (covered - dataStart != dataSize)
@@ -234,13 +231,12 @@ Status SafetensorsFile::readHeader() {
                      "at least 8 bytes", std::to_string(bytes.size()));
   uint64_t length = loadAs<uint64_t>(bytes.data()), left = bytes.size() - 8;
   if (length > kMaxHeader)
-    return Error::at(fileAt(name, 0), "header length", atMost(kMaxHeader),
-                     std::to_string(length));
+    return Error::at(fileAt(name, 0), "header length", atMost(kMaxHeader), std::to_string(length));
   if (length < 2)
     return Error::at(fileAt(name, 0), "header length", "at least 2", std::to_string(length));
   if (length > left)
-    return Error::at(fileAt(name, 0), "header length",
-                     atMost(left) + " (bytes left in the file)", std::to_string(length));
+    return Error::at(fileAt(name, 0), "header length", atMost(left) + " (bytes left in the file)",
+                     std::to_string(length));
   return HeaderReader(bytes.substr(8, length), name, left - length).read(tensorTable, values);
 }
 
@@ -253,8 +249,8 @@ SafetensorsFile::takeTensors(std::shared_ptr<const SafetensorsFile> file) {
   return file->tensorTable;
 }
 
-Result<std::shared_ptr<const SafetensorsFile>>
-SafetensorsFile::parse(std::string_view image, const std::string &name) {
+Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::parse(std::string_view image,
+                                                                      const std::string &name) {
   std::shared_ptr<SafetensorsFile> f(new SafetensorsFile);
   f->name = name;
   f->bytes = image;
@@ -263,8 +259,7 @@ SafetensorsFile::parse(std::string_view image, const std::string &name) {
   return std::shared_ptr<const SafetensorsFile>(std::move(f));
 }
 
-Result<std::shared_ptr<const SafetensorsFile>>
-SafetensorsFile::open(const std::string &path) {
+Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::open(const std::string &path) {
   auto mapped = MappedFile::open(path);
   if (!mapped)
     return mapped.takeError();

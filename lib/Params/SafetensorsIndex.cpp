@@ -12,8 +12,7 @@ static bool isPlainName(std::string_view name) {
          name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
 }
 
-Result<SafetensorsIndex> SafetensorsIndex::parse(std::string_view text,
-                                                 const std::string &name) {
+Result<SafetensorsIndex> SafetensorsIndex::parse(std::string_view text, const std::string &name) {
   Result<Json> json = parseJson(text);
   if (!json)
     return json.error().in(escaped(name, 1000));

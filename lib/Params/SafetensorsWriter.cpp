@@ -222,8 +222,7 @@ static Status writeOne(const ParamStore &store, const std::vector<const ParamInf
 
 Result<std::vector<std::string>> writeParams(const ParamStore &store,
                                              const std::vector<std::string> &names,
-                                             const std::string &directory,
-                                             uint64_t shardBytes) {
+                                             const std::string &directory, uint64_t shardBytes) {
   std::vector<std::vector<const ParamInfo *>> shards(1);
   std::unordered_set<std::string_view> seen;
   uint64_t filled = 0, total = 0;

@@ -42,8 +42,7 @@ struct Arena {
   void *allocate(int64_t size) {
     if (size < 0 || size > MaxBytes)
       return nullptr;
-    size = std::max<int64_t>((size + Alignment - 1) / Alignment * Alignment,
-                             Alignment);
+    size = std::max<int64_t>((size + Alignment - 1) / Alignment * Alignment, Alignment);
     // Blocks past `current` are empty; those too small for this request are
     // passed over until the next release.
     size_t index = current;
@@ -81,9 +80,7 @@ thread_local Arena arena;
 
 extern "C" {
 
-int64_t fingpt_arena_mark(void) {
-  return int64_t(arena.current) << MarkShift | arena.used;
-}
+int64_t fingpt_arena_mark(void) { return int64_t(arena.current) << MarkShift | arena.used; }
 
 void *fingpt_arena_allocate(int64_t bytes) { return arena.allocate(bytes); }
 

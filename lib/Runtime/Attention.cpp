@@ -41,9 +41,7 @@ struct ArenaScope {
 struct Partial {
   float *m, *l, *sum;
 
-  static int64_t size(int64_t rows, int64_t stride) {
-    return rows * (stride + 2);
-  }
+  static int64_t size(int64_t rows, int64_t stride) { return rows * (stride + 2); }
   Partial(float *memory, int64_t rows, int64_t stride)
       : m(memory + rows * stride), l(m + rows), sum(memory) {}
 };
@@ -72,9 +70,8 @@ struct Attention {
 class Task {
 public:
   Task(const Attention &attention)
-      : a(attention), rowLo(allocate<int64_t>(a.rows())),
-        rowHi(allocate<int64_t>(a.rows())), lo(allocate<int32_t>(a.rows())),
-        hi(allocate<int32_t>(a.rows())),
+      : a(attention), rowLo(allocate<int64_t>(a.rows())), rowHi(allocate<int64_t>(a.rows())),
+        lo(allocate<int32_t>(a.rows())), hi(allocate<int32_t>(a.rows())),
         rowQ(allocate<const float *>(a.queries())),
         kt(allocate<float>(a.shape.headDim * a.table->attentionColumns)),
         scores(allocate<float>(a.queries() * AttentionKeys)),
@@ -94,8 +91,8 @@ public:
     queries = heads * rows;
     findVisibleKeys();
     for (int64_t r = 0; r < queries; ++r)
-      rowQ[r] = a.q + batch * a.shape.qBatch + token(r) * a.shape.qToken +
-                head(r) * a.shape.headDim;
+      rowQ[r] =
+          a.q + batch * a.shape.qBatch + token(r) * a.shape.qToken + head(r) * a.shape.headDim;
   }
 
   int64_t firstKeyBlock() const { return minLo / AttentionKeys; }
@@ -108,8 +105,7 @@ public:
     int64_t base = keyBlock * AttentionKeys;
     for (int64_t r = 0; r < rows; ++r) {
       lo[r] = int32_t(std::clamp<int64_t>(rowLo[r] - base, 0, AttentionKeys));
-      hi[r] =
-          int32_t(std::clamp<int64_t>(rowHi[r] - base, lo[r], AttentionKeys));
+      hi[r] = int32_t(std::clamp<int64_t>(rowHi[r] - base, lo[r], AttentionKeys));
     }
     const FingptAttention &s = a.shape;
     AttentionBlock block;
@@ -130,8 +126,8 @@ public:
     block.hi = hi;
     block.bias = rowBias;
     for (int64_t r = 0; rowBias && r < queries; ++r)
-      rowBias[r] = a.bias + batch * a.biasBatch + head(r) * a.biasHead +
-                   token(r) * a.biasToken + base;
+      rowBias[r] =
+          a.bias + batch * a.biasBatch + head(r) * a.biasHead + token(r) * a.biasToken + base;
     block.kt = kt;
     block.scores = scores;
     block.m = part.m;
@@ -149,27 +145,22 @@ public:
     std::fill_n(total.sum, queries * a.outStride, 0.0f);
   }
   void merge(const Partial &total, const Partial &part) const {
-    a.table->attentionMerge(queries, a.outStride, total.m, total.l, total.sum,
-                            part.m, part.l, part.sum);
+    a.table->attentionMerge(queries, a.outStride, total.m, total.l, total.sum, part.m, part.l,
+                            part.sum);
   }
   void finish(const Partial &total) const {
     const FingptAttention &s = a.shape;
     for (int64_t r = 0; r < queries; ++r)
-      a.table->attentionFinish(
-          s.valueDim, total.m[r], total.l[r], total.sum + r * a.outStride,
-          a.sinks ? a.sinks + head(r) : nullptr,
-          a.out + batch * s.outBatch + token(r) * s.outToken +
-              head(r) * s.valueDim);
+      a.table->attentionFinish(s.valueDim, total.m[r], total.l[r], total.sum + r * a.outStride,
+                               a.sinks ? a.sinks + head(r) : nullptr,
+                               a.out + batch * s.outBatch + token(r) * s.outToken +
+                                   head(r) * s.valueDim);
   }
 
 private:
   /// Token and query head of a query of the task.
-  int64_t token(int64_t query) const {
-    return firstToken + query % rows / a.group;
-  }
-  int64_t head(int64_t query) const {
-    return (kvHead + query / rows) * a.group + query % a.group;
-  }
+  int64_t token(int64_t query) const { return firstToken + query % rows / a.group; }
+  int64_t head(int64_t query) const { return (kvHead + query / rows) * a.group + query % a.group; }
 
   void findVisibleKeys() {
     const FingptAttention &s = a.shape;
@@ -180,8 +171,7 @@ private:
     maxHi = 0;
     for (int64_t r = 0; r < rows; ++r) {
       int64_t low = 0, high = length;
-      int64_t position =
-          a.positions ? a.positions[batch * s.tokens + token(r)] : token(r);
+      int64_t position = a.positions ? a.positions[batch * s.tokens + token(r)] : token(r);
       if (s.causal)
         high = std::min(high, position + 1);
       if (s.window > 0)
@@ -216,8 +206,7 @@ void runTasks(const Attention &a, int64_t begin, int64_t end) {
   for (int64_t index = begin; index < end; ++index) {
     task.select(index);
     task.clear(total);
-    for (int64_t block = task.firstKeyBlock(); block < task.endKeyBlock();
-         ++block) {
+    for (int64_t block = task.firstKeyBlock(); block < task.endKeyBlock(); ++block) {
       task.reduceBlock(block, part);
       task.merge(total, part);
     }
@@ -227,8 +216,7 @@ void runTasks(const Attention &a, int64_t begin, int64_t end) {
 
 Partial partialOf(const Attention &a, int64_t task, int64_t keyBlock) {
   int64_t size = Partial::size(a.queries(), a.outStride);
-  return Partial(a.partials + (task * a.keyBlocks + keyBlock) * size,
-                 a.queries(), a.outStride);
+  return Partial(a.partials + (task * a.keyBlocks + keyBlock) * size, a.queries(), a.outStride);
 }
 
 /// Pairs (task, key block) begin..end-1, each to its partial.
@@ -250,13 +238,11 @@ void reduceBlocks(const Attention &a, int64_t begin, int64_t end) {
 void foldTasks(const Attention &a, int64_t begin, int64_t end) {
   ArenaScope scope;
   Task task(a);
-  Partial total(allocate<float>(Partial::size(a.queries(), a.outStride)),
-                a.queries(), a.outStride);
+  Partial total(allocate<float>(Partial::size(a.queries(), a.outStride)), a.queries(), a.outStride);
   for (int64_t index = begin; index < end; ++index) {
     task.select(index);
     task.clear(total);
-    for (int64_t block = task.firstKeyBlock(); block < task.endKeyBlock();
-         ++block)
+    for (int64_t block = task.firstKeyBlock(); block < task.endKeyBlock(); ++block)
       task.merge(total, partialOf(a, index, block));
     task.finish(total);
   }
@@ -264,12 +250,10 @@ void foldTasks(const Attention &a, int64_t begin, int64_t end) {
 
 } // namespace
 
-extern "C" void fingpt_attention_f32(const FingptAttention *shape,
-                                     const float *q, const float *k,
+extern "C" void fingpt_attention_f32(const FingptAttention *shape, const float *q, const float *k,
                                      const float *v, const int32_t *positions,
-                                     const int32_t *lengths, const float *bias,
-                                     int64_t biasBatch, int64_t biasHead,
-                                     int64_t biasToken, const float *sinks,
+                                     const int32_t *lengths, const float *bias, int64_t biasBatch,
+                                     int64_t biasHead, int64_t biasToken, const float *sinks,
                                      float *out) {
   const FingptAttention &s = *shape;
   if (s.batch <= 0 || s.tokens <= 0 || s.heads <= 0 || s.kvHeads <= 0)
@@ -301,8 +285,7 @@ extern "C" void fingpt_attention_f32(const FingptAttention *shape,
   a.taskHeads = 1;
   if (a.direct()) {
     int64_t pairs = s.batch * a.tokenBlocks * std::max<int64_t>(a.keyBlocks, 1);
-    a.taskHeads =
-        ceilDiv(s.kvHeads, std::min(s.kvHeads, ceilDiv(threads, pairs)));
+    a.taskHeads = ceilDiv(s.kvHeads, std::min(s.kvHeads, ceilDiv(threads, pairs)));
   }
   a.headBlocks = ceilDiv(s.kvHeads, a.taskHeads);
 
@@ -313,26 +296,18 @@ extern "C" void fingpt_attention_f32(const FingptAttention *shape,
     return size_t(std::max<int64_t>(MinWork / std::max<int64_t>(work, 1), 1));
   };
   if (threads > 1 && a.keyBlocks > 1 && a.tasks() < 2 * threads) {
-    a.partials = allocate<float>(a.tasks() * a.keyBlocks *
-                                 Partial::size(a.queries(), a.outStride));
+    a.partials = allocate<float>(a.tasks() * a.keyBlocks * Partial::size(a.queries(), a.outStride));
     pool.parallelFor(
         size_t(a.tasks() * a.keyBlocks),
-        [&a](size_t begin, size_t end) {
-          reduceBlocks(a, int64_t(begin), int64_t(end));
-        },
+        [&a](size_t begin, size_t end) { reduceBlocks(a, int64_t(begin), int64_t(end)); },
         grain(AttentionKeys));
     pool.parallelFor(
         size_t(a.tasks()),
-        [&a](size_t begin, size_t end) {
-          foldTasks(a, int64_t(begin), int64_t(end));
-        },
+        [&a](size_t begin, size_t end) { foldTasks(a, int64_t(begin), int64_t(end)); },
         grain(a.keyBlocks));
     return;
   }
   pool.parallelFor(
       size_t(a.tasks()),
-      [&a](size_t begin, size_t end) {
-        runTasks(a, int64_t(begin), int64_t(end));
-      },
-      grain(s.keys));
+      [&a](size_t begin, size_t end) { runTasks(a, int64_t(begin), int64_t(end)); }, grain(s.keys));
 }

@@ -14,10 +14,8 @@ Isa detectedIsa() {
   static const Isa detected = [] {
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
       return Isa::Baseline;
-    if (!__builtin_cpu_supports("avx512f") ||
-        !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl"))
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
       return Isa::Avx2;
     return Isa::Avx512;
   }();
@@ -48,14 +46,12 @@ static Isa initialIsa() {
     if (std::strcmp(wanted, isaName(isa)) != 0)
       continue;
     if (isa > detected)
-      std::fprintf(stderr, "warning: FINGPT_ISA=%s: this CPU has %s only\n",
-                   wanted, isaName(detected));
+      std::fprintf(stderr, "warning: FINGPT_ISA=%s: this CPU has %s only\n", wanted,
+                   isaName(detected));
     return std::min(isa, detected);
   }
-  std::fprintf(
-      stderr,
-      "warning: FINGPT_ISA=%s: expected baseline, avx2 or avx512; ignored\n",
-      wanted);
+  std::fprintf(stderr, "warning: FINGPT_ISA=%s: expected baseline, avx2 or avx512; ignored\n",
+               wanted);
   return detected;
 }
 

@@ -70,12 +70,11 @@ struct KernelTable {
   /// Many rows, one head: keys are transposed first. The same bits.
   void (*attentionBlocked)(const AttentionBlock &);
   /// (m, l, sum) of `rows` rows: total = total ⊕ part.
-  void (*attentionMerge)(int64_t rows, int64_t outStride, float *m, float *l,
-                         float *sum, const float *partM, const float *partL,
-                         const float *partSum);
+  void (*attentionMerge)(int64_t rows, int64_t outStride, float *m, float *l, float *sum,
+                         const float *partM, const float *partL, const float *partSum);
   /// out = sum / l, with an optional extra logit that has no value.
-  void (*attentionFinish)(int64_t valueDim, float m, float l, const float *sum,
-                          const float *sink, float *out);
+  void (*attentionFinish)(int64_t valueDim, float m, float l, const float *sum, const float *sink,
+                          float *out);
   int attentionColumns; ///< Keys of a register tile.
 
   /// y[i] = exp(x[i]); for tests.

@@ -12,8 +12,7 @@ struct Vec {
   using Mask = __mmask16;
   static constexpr int Lanes = 16;
   static constexpr int LinearRows = 6;
-  static constexpr int AttentionRows = 6, AttentionVectors = 4,
-                       DirectVectors = 2;
+  static constexpr int AttentionRows = 6, AttentionVectors = 4, DirectVectors = 2;
 
   static F zero() { return _mm512_setzero_ps(); }
   static F set1(float a) { return _mm512_set1_ps(a); }
@@ -22,12 +21,8 @@ struct Vec {
   static Mask firstN(int64_t n) {
     return n >= 16 ? Mask(0xffff) : n <= 0 ? Mask(0) : Mask((1u << n) - 1);
   }
-  static F loadFirst(const float *p, int64_t n) {
-    return _mm512_maskz_loadu_ps(firstN(n), p);
-  }
-  static void storeFirst(float *p, F a, int64_t n) {
-    _mm512_mask_storeu_ps(p, firstN(n), a);
-  }
+  static F loadFirst(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(firstN(n), p); }
+  static void storeFirst(float *p, F a, int64_t n) { _mm512_mask_storeu_ps(p, firstN(n), a); }
   static F add(F a, F b) { return _mm512_add_ps(a, b); }
   static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
@@ -37,12 +32,11 @@ struct Vec {
   static F min(F a, F b) { return _mm512_min_ps(a, b); }
   static F abs(F a) { return _mm512_abs_ps(a); }
   static F round(F a) {
-    return _mm512_roundscale_ps(a,
-                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
   static F pow2(F n) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(
-        _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
   }
   static Mask less(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
   static Mask both(Mask a, Mask b) { return a & b; }
@@ -60,10 +54,8 @@ struct Vec {
       a = _mm512_insertf32x4(a, _mm_loadu_ps(row + 8 * stride), 2);
       r[i] = _mm512_insertf32x4(a, _mm_loadu_ps(row + 12 * stride), 3);
     }
-    F low01 = _mm512_unpacklo_ps(r[0], r[1]),
-      high01 = _mm512_unpackhi_ps(r[0], r[1]);
-    F low23 = _mm512_unpacklo_ps(r[2], r[3]),
-      high23 = _mm512_unpackhi_ps(r[2], r[3]);
+    F low01 = _mm512_unpacklo_ps(r[0], r[1]), high01 = _mm512_unpackhi_ps(r[0], r[1]);
+    F low23 = _mm512_unpacklo_ps(r[2], r[3]), high23 = _mm512_unpackhi_ps(r[2], r[3]);
     out[0] = _mm512_shuffle_ps(low01, low23, 0x44);
     out[1] = _mm512_shuffle_ps(low01, low23, 0xee);
     out[2] = _mm512_shuffle_ps(high01, high23, 0x44);
@@ -74,12 +66,9 @@ struct Vec {
   static F4 sum4(F a, F b, F c, F d) {
     F ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     F cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    F all =
-        add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
-    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all),
-                                _mm512_extractf32x8_ps(all, 1));
-    return (F4)_mm_add_ps(_mm256_castps256_ps128(half),
-                          _mm256_extractf128_ps(half, 1));
+    F all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+    return (F4)_mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   }
   static float maxLane(F a) { return _mm512_reduce_max_ps(a); }
 };

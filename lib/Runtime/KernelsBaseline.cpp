@@ -11,8 +11,7 @@ struct Vec {
   typedef int32_t Mask __attribute__((vector_size(16)));
   static constexpr int Lanes = 4;
   static constexpr int LinearRows = 2;
-  static constexpr int AttentionRows = 4, AttentionVectors = 2,
-                       DirectVectors = 2;
+  static constexpr int AttentionRows = 4, AttentionVectors = 2, DirectVectors = 2;
 
   static F zero() { return F{0, 0, 0, 0}; }
   static F set1(float a) { return F{a, a, a, a}; }
@@ -54,9 +53,7 @@ struct Vec {
   static Mask less(F a, F b) { return a < b; }
   static Mask both(Mask a, Mask b) { return a & b; }
   static Mask butNot(Mask a, Mask b) { return a & ~b; }
-  static F select(Mask m, F a, F b) {
-    return F((Mask(a) & m) | (Mask(b) & ~m));
-  }
+  static F select(Mask m, F a, F b) { return F((Mask(a) & m) | (Mask(b) & ~m)); }
 
   /// out[i] lane j = p[j·stride + i].
   static void transpose4(const float *p, int64_t stride, F (&out)[4]) {
@@ -75,10 +72,8 @@ struct Vec {
 
   /// The sums of the lanes of four vectors.
   static F4 sum4(F a, F b, F c, F d) {
-    F ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) +
-           __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    F cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) +
-           __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    F ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    F cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
     return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
            __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
   }

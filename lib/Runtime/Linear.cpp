@@ -40,18 +40,16 @@ void streamColumns(const Product &product, int64_t begin, int64_t end) {
 void multiplyBlocks(const Product &product, int64_t begin, int64_t end) {
   const LinearBlock &whole = product.block;
   int64_t mark = fingpt_arena_mark();
-  auto *packed = static_cast<float *>(fingpt_arena_allocate(
-      product.rowBlock * roundUp16(whole.K) * int64_t(sizeof(float))));
+  auto *packed = static_cast<float *>(
+      fingpt_arena_allocate(product.rowBlock * roundUp16(whole.K) * int64_t(sizeof(float))));
   int64_t packedBlock = -1;
   for (int64_t task = begin; task < end; ++task) {
-    int64_t rows = task / product.columnBlocks,
-            column = task % product.columnBlocks;
+    int64_t rows = task / product.columnBlocks, column = task % product.columnBlocks;
     int64_t m = rows * product.rowBlock;
     LinearBlock block = whole;
     block.rows = std::min(product.rowBlock, whole.rows - m);
     if (rows != packedBlock)
-      product.table->packRows(whole.x + m * whole.K, block.rows, whole.K,
-                              packed);
+      product.table->packRows(whole.x + m * whole.K, block.rows, whole.K, packed);
     packedBlock = rows;
     block.x = packed;
     block.y = whole.y + m * whole.N;
@@ -64,9 +62,8 @@ void multiplyBlocks(const Product &product, int64_t begin, int64_t end) {
 
 } // namespace
 
-extern "C" void fingpt_linear_f32(const float *x, const float *w,
-                                  const float *bias, float *y, int64_t M,
-                                  int64_t N, int64_t K) {
+extern "C" void fingpt_linear_f32(const float *x, const float *w, const float *bias, float *y,
+                                  int64_t M, int64_t N, int64_t K) {
   if (M <= 0 || N <= 0)
     return;
   if (K <= 0) {

@@ -38,8 +38,7 @@ double uniform(uint64_t seed, uint64_t step) {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
   };
-  uint64_t z =
-      mix(mix(seed + 0x9e3779b97f4a7c15u) + step * 0x9e3779b97f4a7c15u);
+  uint64_t z = mix(mix(seed + 0x9e3779b97f4a7c15u) + step * 0x9e3779b97f4a7c15u);
   return double(z >> 11) * 0x1p-53;
 }
 
@@ -68,8 +67,7 @@ int32_t Sampler::sample(const float *logits, size_t vocabSize) {
     for (size_t i = 0; i < std::min(seen.size(), vocabSize); ++i)
       if (seen[i]) {
         float logit = scratch[i];
-        scratch[i] =
-            std::min(logit < 0 ? logit * penalty : logit / penalty, Largest);
+        scratch[i] = std::min(logit < 0 ? logit * penalty : logit / penalty, Largest);
       }
   }
   auto largest = std::max_element(scratch.begin(), scratch.end());
@@ -95,8 +93,7 @@ int32_t Sampler::draw(float largest) {
     return x != y ? x > y : a < b;
   };
   if (options.topK > 0 && size_t(options.topK) < order.size()) {
-    std::nth_element(order.begin(), order.begin() + options.topK, order.end(),
-                     better);
+    std::nth_element(order.begin(), order.begin() + options.topK, order.end(), better);
     order.resize(size_t(options.topK));
     std::sort(order.begin(), order.end());
   }
@@ -105,8 +102,7 @@ int32_t Sampler::draw(float largest) {
   double sum = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     double logit = scratch[size_t(order[i])];
-    weights[i] =
-        exponential((logit - double(largest)) / double(options.temperature));
+    weights[i] = exponential((logit - double(largest)) / double(options.temperature));
     sum += weights[i];
   }
   if (options.topP < 1.0f)
@@ -150,9 +146,8 @@ void Sampler::keepNucleus(double sum) {
     --end;
     mass += end->weight;
   } while (mass < goal && end != ranked.begin());
-  std::sort(end, ranked.end(), [](const Weighted &a, const Weighted &b) {
-    return a.token < b.token;
-  });
+  std::sort(end, ranked.end(),
+            [](const Weighted &a, const Weighted &b) { return a.token < b.token; });
   size_t kept = size_t(ranked.end() - end);
   order.resize(kept);
   weights.resize(kept);

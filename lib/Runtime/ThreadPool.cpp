@@ -79,18 +79,17 @@ std::vector<int> usableCores() {
     if (!CPU_ISSET(cpu, &allowed))
       continue;
     char path[96];
-    std::snprintf(path, sizeof(path),
-                  "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
+    std::snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
                   cpu);
     int first = cpu;
     if (FILE *file = std::fopen(path, "r")) {
-      if (std::fscanf(file, "%d", &first) != 1)
-        first = cpu;
+      char list[32];
+      if (std::fgets(list, sizeof(list), file))
+        first = int(std::strtol(list, nullptr, 10));
       std::fclose(file);
     }
     // A later sibling counts only if the first one is not ours.
-    if (first == cpu || first < 0 || first >= CPU_SETSIZE ||
-        !CPU_ISSET(first, &allowed))
+    if (first == cpu || first < 0 || first >= CPU_SETSIZE || !CPU_ISSET(first, &allowed))
       cores.push_back(cpu);
   }
 #endif
@@ -103,9 +102,7 @@ unsigned defaultThreads() {
     long value = std::strtol(text, &end, 10);
     if (end != text && *end == '\0' && value >= 1 && value <= long(MaxThreads))
       return unsigned(value);
-    std::fprintf(stderr,
-                 "warning: FINGPT_THREADS=%s: expected 1..%u; ignored\n", text,
-                 MaxThreads);
+    std::fprintf(stderr, "warning: FINGPT_THREADS=%s: expected 1..%u; ignored\n", text, MaxThreads);
   }
   size_t cores = usableCores().size();
   if (cores == 0)
@@ -169,16 +166,13 @@ struct ThreadPool::Impl {
   }
 
   uint64_t waitForTicket(uint64_t seen) {
-    auto changed = [&] {
-      return ticket.load(std::memory_order_acquire) != seen;
-    };
+    auto changed = [&] { return ticket.load(std::memory_order_acquire) != seen; };
     if (!spinUntil(changed)) {
       std::unique_lock<std::mutex> lock(sleepMutex);
       // Order matters: announce, then look again. The caller stores the ticket,
       // then looks for sleepers; one of the two sees the other.
       sleepers.fetch_add(1, std::memory_order_seq_cst);
-      workWake.wait(
-          lock, [&] { return ticket.load(std::memory_order_seq_cst) != seen; });
+      workWake.wait(lock, [&] { return ticket.load(std::memory_order_seq_cst) != seen; });
       sleepers.fetch_sub(1, std::memory_order_relaxed);
     }
     return ticket.load(std::memory_order_acquire);
@@ -216,8 +210,7 @@ struct ThreadPool::Impl {
       return;
     std::unique_lock<std::mutex> lock(sleepMutex);
     callerSleeps.store(true, std::memory_order_seq_cst);
-    callerWake.wait(
-        lock, [&] { return pending.load(std::memory_order_seq_cst) == 0; });
+    callerWake.wait(lock, [&] { return pending.load(std::memory_order_seq_cst) == 0; });
     callerSleeps.store(false, std::memory_order_relaxed);
   }
 
@@ -268,7 +261,7 @@ ThreadPool::ThreadPool(unsigned threads) {
 
 ThreadPool::~ThreadPool() {
   if (impl->generation != forkGeneration.load(std::memory_order_relaxed)) {
-    impl.release(); // Its threads and locks belong to the parent process.
+    (void)impl.release(); // Its threads and locks belong to the parent process.
     return;
   }
   impl->publish(Impl::Stop);
@@ -292,16 +285,14 @@ ThreadPool *ThreadPool::replaceGlobal(ThreadPool *pool) {
 
 unsigned ThreadPool::size() const { return unsigned(impl->workers.size()) + 1; }
 
-void ThreadPool::parallelFor(size_t n,
-                             const std::function<void(size_t, size_t)> &body,
+void ThreadPool::parallelFor(size_t n, const std::function<void(size_t, size_t)> &body,
                              size_t grain) {
   if (n == 0)
     return;
   size_t parts = std::clamp<size_t>(n / std::max<size_t>(grain, 1), 1, size());
   std::unique_lock<std::mutex> lock;
-  bool alone =
-      parts == 1 || insideLoop ||
-      impl->generation != forkGeneration.load(std::memory_order_relaxed);
+  bool alone = parts == 1 || insideLoop ||
+               impl->generation != forkGeneration.load(std::memory_order_relaxed);
   if (!alone) {
     lock = std::unique_lock<std::mutex>(impl->callerMutex, std::try_to_lock);
     alone = !lock.owns_lock();

@@ -46,8 +46,8 @@ Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::stri
                        "output directory exists and is not empty (--force replaces it)");
   }
   fs::create_directories(parentOf(target), ec);
-  std::string work = parentOf(target) + "/." + fs::path(target).filename().string() +
-                     ".partial-" + std::to_string(::getpid());
+  std::string work = parentOf(target) + "/." + fs::path(target).filename().string() + ".partial-" +
+                     std::to_string(::getpid());
   fs::remove_all(work, ec);
   if (::mkdir(work.c_str(), 0777) != 0)
     return systemError(work, "cannot create");

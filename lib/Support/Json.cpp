@@ -13,8 +13,7 @@ namespace {
 /// Builds the document while refusing what the header of Json.h lists.
 class StrictBuilder : public nlohmann::json_sax<Json> {
 public:
-  StrictBuilder(std::string_view text, unsigned maxDepth)
-      : text(text), maxDepth(maxDepth) {}
+  StrictBuilder(std::string_view text, unsigned maxDepth) : text(text), maxDepth(maxDepth) {}
 
   bool null() override { return add(nullptr); }
   bool boolean(bool v) override { return add(v); }
@@ -133,14 +132,13 @@ std::string hex(size_t v) {
 
 Result<Json> parseJson(std::string_view text, unsigned maxDepth) {
   StrictBuilder builder(text, maxDepth);
-  const char *furthest = text.data();
-  CountingIterator first{text.data(), &furthest};
-  CountingIterator last{text.data() + text.size(), &furthest};
+  const char *begin = text.data(), *furthest = begin;
+  CountingIterator first{begin, &furthest};
+  CountingIterator last{begin + text.size(), &furthest};
   bool ok = Json::sax_parse(first, last, &builder);
   if (ok && builder.message.empty())
     return std::move(builder.root);
-  size_t at = builder.offset ? builder.offset
-                             : static_cast<size_t>(furthest - text.data());
+  size_t at = builder.offset ? builder.offset : static_cast<size_t>(furthest - begin);
   return Error::at(hex(at), builder.message.empty() ? "invalid JSON" : builder.message);
 }
 
@@ -205,8 +203,8 @@ bool JsonObject::has(const char *key) const { return find(key) != nullptr; }
 
 Result<int64_t> JsonObject::integer(const char *key, int64_t low, int64_t high) const {
   const Json *v = find(key);
-  std::string expected = "an integer in [" + std::to_string(low) + ", " +
-                         std::to_string(high) + "]";
+  std::string expected =
+      "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]";
   if (!v)
     return Error::at(where(key), "missing", expected, "nothing");
   if (v->is_number_unsigned() && v->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))

@@ -9,9 +9,11 @@ namespace fingpt {
 static size_t utf8Length(std::string_view text, size_t at) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char lead = byte(at);
-  size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead <= 0xDF ? 2
-                  : (lead & 0xF0) == 0xE0 ? 3
-                  : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+  size_t length = lead < 0x80                    ? 1
+                  : lead >= 0xC2 && lead <= 0xDF ? 2
+                  : (lead & 0xF0) == 0xE0        ? 3
+                  : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                 : 0;
   if (length == 0 || text.size() - at < length)
     return 0;
   for (size_t i = 1; i < length; ++i)
@@ -58,22 +60,18 @@ std::string escaped(std::string_view text, size_t limit) {
   return out;
 }
 
-std::string quote(std::string_view text, size_t limit) {
-  return '"' + escaped(text, limit) + '"';
-}
+std::string quote(std::string_view text, size_t limit) { return '"' + escaped(text, limit) + '"'; }
 
 Error Error::at(std::string_view where, std::string_view what) {
   return Error(std::string(where) + ": " + std::string(what));
 }
 
-Error Error::at(std::string_view where, std::string_view what,
-                std::string_view expected, std::string_view got) {
+Error Error::at(std::string_view where, std::string_view what, std::string_view expected,
+                std::string_view got) {
   return Error(std::string(where) + ": " + std::string(what) + ", expected " +
                std::string(expected) + ", got " + std::string(got));
 }
 
-Error Error::in(std::string_view prefix) const {
-  return Error(std::string(prefix) + ":" + text);
-}
+Error Error::in(std::string_view prefix) const { return Error(std::string(prefix) + ":" + text); }
 
 } // namespace fingpt

@@ -54,8 +54,7 @@ static bool isWordChar(uint32_t cp) {
          (kLetter | kMark | bit(Category::Nd) | bit(Category::Pc) | bit(Category::Nl));
 }
 
-void AddedTokenSet::split(std::string_view text, bool parseSpecial,
-                          const LiteralRanges &literal,
+void AddedTokenSet::split(std::string_view text, bool parseSpecial, const LiteralRanges &literal,
                           FunctionRef<void(int32_t, std::string_view)> part) const {
   size_t done = 0, range = 0;
   for (size_t at = 0; at < text.size() && !tokens.empty();) {
@@ -79,8 +78,7 @@ void AddedTokenSet::split(std::string_view text, bool parseSpecial,
         continue;
     }
     if (token.singleWord) {
-      bool left = start > 0 &&
-                  isWordChar(decodeUtf8(text, previousChar(text, start)).cp);
+      bool left = start > 0 && isWordChar(decodeUtf8(text, previousChar(text, start)).cp);
       bool right = end < text.size() && isWordChar(decodeUtf8(text, end).cp);
       if (left || right)
         continue;

@@ -28,10 +28,12 @@ struct AddedToken {
   bool special = false;
   bool normalized = false;
   bool singleWord = false; ///< only between characters that are not \w
-  bool stripLeft = false, stripRight = false; ///< takes the white space beside it
+  bool stripLeft = false,
+       stripRight = false; ///< takes the white space beside it
 };
 
-/// Byte ranges of the text in which special tokens are not recognised, in order.
+/// Byte ranges of the text in which special tokens are not recognised, in
+/// order.
 using LiteralRanges = std::vector<std::pair<size_t, size_t>>;
 
 class AddedTokenSet {

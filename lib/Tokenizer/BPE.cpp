@@ -80,10 +80,10 @@ void MergeTable::insert(int32_t left, int32_t right, Merge merge) {
 bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
               std::string_view right, uint32_t rank, std::string_view prefix) {
   std::string joined(left);
-  // HF cuts as many bytes as the prefix has, whether or not they are the prefix.
+  // HF cuts as many bytes as the prefix has, whether or not they are the
+  // prefix.
   joined += right.substr(std::min(prefix.size(), right.size()));
-  int32_t l = vocabulary.find(left), r = vocabulary.find(right),
-          j = vocabulary.find(joined);
+  int32_t l = vocabulary.find(left), r = vocabulary.find(right), j = vocabulary.find(joined);
   if (l < 0 || r < 0 || j < 0)
     return false;
   table.insert(l, r, {rank, j});
@@ -103,8 +103,8 @@ BPE::BPE(const Vocabulary &vocabulary, MergeTable merges, BPEOptions options)
 
 bool BPE::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   if (options.ignoreMerges) {
-    int32_t whole = options.byteLevel ? vocabulary.find(toByteLevel(piece))
-                                      : vocabulary.find(piece);
+    int32_t whole =
+        options.byteLevel ? vocabulary.find(toByteLevel(piece)) : vocabulary.find(piece);
     if (whole >= 0) {
       ids.push_back(whole);
       return true;
@@ -218,9 +218,7 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
   struct Candidate {
     uint32_t rank, at;
     int32_t left, right, joined;
-    bool operator>(const Candidate &o) const {
-      return rank != o.rank ? rank > o.rank : at > o.at;
-    }
+    bool operator>(const Candidate &o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
   };
   constexpr uint32_t kEnd = ~0u;
   std::vector<Node> nodes(symbols.size());
@@ -241,8 +239,8 @@ void BPE::mergeLong(std::vector<int32_t> &symbols) const {
   for (uint32_t i = 0; i + 1 < count; ++i)
     if (candidate(i, c))
       start.push_back(c);
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue(
-      std::greater<>(), std::move(start));
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue(std::greater<>(),
+                                                                               std::move(start));
   while (!queue.empty()) {
     Candidate top = queue.top();
     queue.pop();

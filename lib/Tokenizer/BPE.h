@@ -2,9 +2,9 @@
 //
 // With merges  h e / l l / he ll  the word "hello" goes
 //   h e l l o → he l l o → he ll o → hell o
-// Always the merge of lowest rank (earliest in the list), leftmost among equals.
-// Merges are looked up by the ids of their two sides; a long word keeps its
-// candidates in a heap over a linked list, so n symbols cost O(n log n).
+// Always the merge of lowest rank (earliest in the list), leftmost among
+// equals. Merges are looked up by the ids of their two sides; a long word keeps
+// its candidates in a heap over a linked list, so n symbols cost O(n log n).
 //
 // The symbols to begin with are bytes (byte level: byte 0x20 is the token "Ġ")
 // or characters (with <0xXX> fallback or an unknown token for those outside the
@@ -70,13 +70,11 @@ private:
     Merge merge{};
   };
   static uint64_t pack(int32_t left, int32_t right) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 |
-           static_cast<uint32_t>(right);
+    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
   }
   size_t hash(uint64_t key) const {
     return static_cast<size_t>(
-        static_cast<uint64_t>(static_cast<unsigned __int128>(key) *
-                              0x9E3779B97F4A7C15u >> 32));
+        static_cast<uint64_t>(static_cast<unsigned __int128>(key) * 0x9E3779B97F4A7C15u >> 32));
   }
   std::vector<Entry> entries;
   size_t mask;
@@ -99,8 +97,8 @@ private:
   std::array<int32_t, 256> byteIds;
 };
 
-/// Resolves one merge against the vocabulary and adds it; false if a side or the
-/// joined token is absent.
+/// Resolves one merge against the vocabulary and adds it; false if a side or
+/// the joined token is absent.
 bool addMerge(MergeTable &table, const Vocabulary &vocabulary, std::string_view left,
               std::string_view right, uint32_t rank, std::string_view prefix = {});
 

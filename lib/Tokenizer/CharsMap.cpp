@@ -26,8 +26,8 @@ Result<CharsMap> CharsMap::parse(std::string_view blob, const std::string &where
   return map;
 }
 
-bool CharsMap::find(std::string_view text, size_t at, bool longest,
-                    std::string_view &replacement, size_t &length) const {
+bool CharsMap::find(std::string_view text, size_t at, bool longest, std::string_view &replacement,
+                    size_t &length) const {
   if (units.empty())
     return false;
   auto offset = [](uint32_t u) { return (u >> 10) << ((u & 0x200) >> 6); };
@@ -90,8 +90,8 @@ public:
       while (afterSpace && !part.empty() && part[0] == ' ')
         part.remove_prefix(1);
       if (out.size() > (text.size() + 4096) * 64)
-        return Error::at("text", "grows too much under normalization",
-                         "at most 64 times its size", "more");
+        return Error::at("text", "grows too much under normalization", "at most 64 times its size",
+                         "more");
       for (char c : part)
         if (c == ' ')
           out += space;
@@ -120,7 +120,8 @@ private:
       return replacement;
     Decoded d = decodeUtf8(input, at);
     length = d.length;
-    return d.valid || options.keepInvalid ? input.substr(at, length) : std::string_view("\xEF\xBF\xBD");
+    return d.valid || options.keepInvalid ? input.substr(at, length)
+                                          : std::string_view("\xEF\xBF\xBD");
   }
 
   CharsMap map;
@@ -133,9 +134,9 @@ class PrecompiledNormalizer : public Normalizer {
 public:
   explicit PrecompiledNormalizer(CharsMap map) : map(std::move(map)) {}
 
-  /// A grapheme cluster of fewer than 6 bytes is replaced whole if a rule matches
-  /// its beginning; otherwise its characters are replaced one by one. That is what
-  /// the reference does, and models were trained with it.
+  /// A grapheme cluster of fewer than 6 bytes is replaced whole if a rule
+  /// matches its beginning; otherwise its characters are replaced one by one.
+  /// That is what the reference does, and models were trained with it.
   Status apply(std::string &text) const override {
     std::string out;
     std::string_view input = text;
@@ -153,8 +154,8 @@ public:
       }
       at = end;
       if (out.size() > (text.size() + 4096) * 64)
-        return Error::at("text", "grows too much under normalization",
-                         "at most 64 times its size", "more");
+        return Error::at("text", "grows too much under normalization", "at most 64 times its size",
+                         "more");
     }
     text = std::move(out);
     return Status::ok();
@@ -178,11 +179,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<Normalizer>
-sentencePieceNormalizer(CharsMap map, SentencePieceNormalizerOptions options,
-                        std::vector<std::string> userDefined) {
-  return std::make_unique<SentencePieceNormalizer>(std::move(map), options,
-                                                   std::move(userDefined));
+std::unique_ptr<Normalizer> sentencePieceNormalizer(CharsMap map,
+                                                    SentencePieceNormalizerOptions options,
+                                                    std::vector<std::string> userDefined) {
+  return std::make_unique<SentencePieceNormalizer>(std::move(map), options, std::move(userDefined));
 }
 std::unique_ptr<Normalizer> precompiledNormalizer(CharsMap map) {
   return std::make_unique<PrecompiledNormalizer>(std::move(map));

@@ -1,7 +1,8 @@
 // Chat formats. A template is a program in Jinja, and programs of strangers are
 // not run; but nearly all of them are one of a few formats, which their text
 // gives away. Details that vary inside a family (a default system prompt, a
-// space, the token at the start) are read out of the template's string literals.
+// space, the token at the start) are read out of the template's string
+// literals.
 
 #include "Unicode.h"
 #include "fingpt/Tokenizer/Tokenizer.h"
@@ -78,8 +79,7 @@ public:
                       [&](const char *mark) { return has(mark); }))
         return (this->*family.render)();
     return Error::at("chat template", "unknown format",
-                     "ChatML, Llama 2 or 3, Mistral, Gemma, Phi or Zephyr",
-                     quote(source, 120));
+                     "ChatML, Llama 2 or 3, Mistral, Gemma, Phi or Zephyr", quote(source, 120));
   }
 
   std::string out;
@@ -203,7 +203,8 @@ private:
       out += "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
     };
     size_t i = 0;
-    if (has("Cutting Knowledge Date")) { // 3.1 and later always have a system turn
+    if (has("Cutting Knowledge Date")) { // 3.1 and later always have a system
+                                         // turn
       header("system");
       out += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
       if (messages[0].role == "system")
@@ -252,7 +253,8 @@ private:
         while (!user.empty() && user.size() != strip(user).size() &&
                isStripped(decodeUtf8(user, previousChar(user, user.size())).cp))
           user = user.substr(0, previousChar(user, user.size()));
-        if (user.empty()) // nothing of the user's: the stripping goes on before it
+        if (user.empty()) // nothing of the user's: the stripping goes on before
+                          // it
           out.resize(out.size() - 2);
         content(user);
       } else {
@@ -313,8 +315,8 @@ private:
       return s;
     out += bos();
     for (size_t i = first; i < messages.size(); ++i) {
-      out += std::string("<start_of_turn>") +
-             (messages[i].role == "assistant" ? "model" : "user") + "\n";
+      out += std::string("<start_of_turn>") + (messages[i].role == "assistant" ? "model" : "user") +
+             "\n";
       if (i == 1 && first == 1) {
         content(messages[0].content);
         out += "\n\n";
@@ -395,8 +397,7 @@ Result<std::string> renderChat(const Tokenizer &tokenizer, const Messages &messa
   return std::move(rendered->out);
 }
 
-Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer,
-                                        const Messages &messages,
+Result<std::vector<int32_t>> encodeChat(const Tokenizer &tokenizer, const Messages &messages,
                                         bool addGenerationPrompt) {
   auto rendered = render(tokenizer, messages, addGenerationPrompt);
   if (!rendered)

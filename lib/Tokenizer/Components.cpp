@@ -75,9 +75,8 @@ Status readNormalizer(const Component &component, NormalizerList &out) {
   std::string type = typeOf(component);
   Members m(component);
   if (type == "Sequence")
-    return component.forEach("normalizers", [&](const Component &item, size_t) {
-      return readNormalizer(item, out);
-    });
+    return component.forEach(
+        "normalizers", [&](const Component &item, size_t) { return readNormalizer(item, out); });
   if (type == "NFC")
     out.push_back(formNormalizer(NormalForm::C));
   else if (type == "NFD")
@@ -164,8 +163,7 @@ static Status readSplit(const Component &component, PreTokenizerList &out) {
   const Json *pattern = component.find("pattern");
   if (pattern && pattern->is_object() && pattern->contains("Regex") &&
       (*pattern)["Regex"].is_string())
-    if (auto scanner =
-            scannerForPattern((*pattern)["Regex"].get_ref<const std::string &>())) {
+    if (auto scanner = scannerForPattern((*pattern)["Regex"].get_ref<const std::string &>())) {
       bool total = scanner->kind != Scanner::Numbers;
       if (found->second == SplitBehavior::Isolated ||
           (found->second == SplitBehavior::Removed && invert && total)) {
@@ -190,8 +188,8 @@ static Status readMetaspace(const Component &component, PreTokenizerList &out) {
   if (!m.problem)
     return m.problem;
   if (scheme != "always" && scheme != "first" && scheme != "never")
-    return Error::at(component.where("prepend_scheme"), "unknown scheme",
-                     "always, first or never", quote(scheme));
+    return Error::at(component.where("prepend_scheme"), "unknown scheme", "always, first or never",
+                     quote(scheme));
   if (replacement.empty() || decodeUtf8(replacement, 0).length != replacement.size())
     return Error::at(component.where("replacement"), "replacement", "one character",
                      quote(replacement));
@@ -251,8 +249,8 @@ Status readPreTokenizer(const Component &component, bool last, PreTokenizerReadi
                      "Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous",
                      quote(behavior));
   } else if (type == "CharDelimiterSplit") {
-    stages.push_back(splitPreTokenizer(Pattern::literal(m.string("delimiter")),
-                                       SplitBehavior::Removed, false));
+    stages.push_back(
+        splitPreTokenizer(Pattern::literal(m.string("delimiter")), SplitBehavior::Removed, false));
   } else {
     return unknownKind(component, "pre-tokenizer", "a pre-tokenizer of tokenizer.json");
   }
@@ -263,9 +261,8 @@ Status readDecoder(const Component &component, std::vector<DecodeStepFactory> &o
   std::string type = typeOf(component);
   Members m(component);
   if (type == "Sequence")
-    return component.forEach("decoders", [&](const Component &item, size_t) {
-      return readDecoder(item, out);
-    });
+    return component.forEach("decoders",
+                             [&](const Component &item, size_t) { return readDecoder(item, out); });
   if (type == "ByteLevel") {
     out.push_back(byteLevelDecoder);
   } else if (type == "ByteFallback") {
@@ -277,8 +274,7 @@ Status readDecoder(const Component &component, std::vector<DecodeStepFactory> &o
     std::string scheme = m.string("prepend_scheme", "");
     bool drop = scheme.empty() ? m.boolean("add_prefix_space", true) : scheme != "never";
     if (replacement.empty())
-      return Error::at(component.where("replacement"), "replacement", "one character",
-                       "none");
+      return Error::at(component.where("replacement"), "replacement", "one character", "none");
     out.push_back([replacement, drop] { return metaspaceDecoder(replacement, drop); });
   } else if (type == "WordPiece") {
     std::string prefix = m.string("prefix", "##");
@@ -297,13 +293,10 @@ Status readDecoder(const Component &component, std::vector<DecodeStepFactory> &o
       return pattern.takeError();
     std::string content = m.string("content");
     const Json &raw = *component.find("pattern");
-    const Json *text = raw.is_string()           ? &raw
-                       : raw.contains("String") ? &raw["String"]
-                                                : nullptr;
+    const Json *text = raw.is_string() ? &raw : raw.contains("String") ? &raw["String"] : nullptr;
     if (text && !text->get_ref<const std::string &>().empty())
-      out.push_back([from = text->get<std::string>(), content] {
-        return replaceDecoder(from, content);
-      });
+      out.push_back(
+          [from = text->get<std::string>(), content] { return replaceDecoder(from, content); });
     else if (!text)
       out.push_back([pattern = std::move(*pattern), content] {
         return rewriteDecoder([pattern, content](const std::string &token) {
@@ -364,8 +357,7 @@ Status readTemplate(const Component &component, std::vector<int32_t> &before,
     for (const Json &id : *ids) {
       if (!id.is_number_integer() || id < 0 || id > kMaxTokenId)
         return Error::at(token->where("ids"), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
-                         describe(id));
+                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]", describe(id));
       (sawSequence ? tail : head).push_back(id.get<int32_t>());
     }
     return Status::ok();

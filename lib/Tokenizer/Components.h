@@ -13,8 +13,7 @@ namespace fingpt::tokenizer {
 class Component : public JsonObject {
 public:
   Component(const Json &value, std::string file, std::string pointer = "")
-      : JsonObject(value, file, pointer), file(std::move(file)),
-        pointer(std::move(pointer)) {}
+      : JsonObject(value, file, pointer), file(std::move(file)), pointer(std::move(pointer)) {}
 
   /// A member that is present and an object.
   Result<Component> member(const char *key) const {
@@ -27,12 +26,10 @@ public:
   template <typename Each> Status forEach(const char *key, Each &&each) const {
     const Json *list = find(key);
     if (!list || !list->is_array())
-      return Error::at(where(key), "wrong type", "an array",
-                       list ? describe(*list) : "nothing");
+      return Error::at(where(key), "wrong type", "an array", list ? describe(*list) : "nothing");
     size_t index = 0;
     for (const Json &item : *list) {
-      Component object(item, file,
-                       pointer + "/" + key + "/" + std::to_string(index));
+      Component object(item, file, pointer + "/" + key + "/" + std::to_string(index));
       if (Status s = object.expectObject(); !s)
         return s;
       if (Status s = each(object, index++); !s)
@@ -66,7 +63,6 @@ Status readDecoder(const Component &component, std::vector<DecodeStepFactory> &o
 /// Ids that the post-processor puts before and after the text.
 Status readPostProcessor(const Component &component, std::vector<int32_t> &before,
                          std::vector<int32_t> &after);
-
 
 } // namespace fingpt::tokenizer
 

@@ -203,8 +203,7 @@ private:
 void replaceAll(std::string &text, std::string_view from, std::string_view to) {
   std::string out;
   size_t at = 0;
-  for (size_t found; (found = text.find(from, at)) != std::string::npos;
-       at = found + from.size()) {
+  for (size_t found; (found = text.find(from, at)) != std::string::npos; at = found + from.size()) {
     out.append(text, at, found - at);
     out += to;
   }
@@ -216,8 +215,7 @@ void replaceAll(std::string &text, std::string_view from, std::string_view to) {
 
 class WordPieceStep : public TokenStep {
 public:
-  WordPieceStep(std::string prefix, bool cleanup)
-      : prefix(std::move(prefix)), cleanup(cleanup) {}
+  WordPieceStep(std::string prefix, bool cleanup) : prefix(std::move(prefix)), cleanup(cleanup) {}
   void take(const std::string &token) override {
     std::string text = token;
     if (!first) {
@@ -229,9 +227,9 @@ public:
     first = false;
     if (cleanup) {
       static constexpr std::pair<std::string_view, std::string_view> rules[] = {
-          {" .", "."},    {" ?", "?"},     {" !", "!"},           {" ,", ","},
-          {" ' ", "'"},   {" n't", "n't"}, {" 'm", "'m"},         {" do not", " don't"},
-          {" 's", "'s"},  {" 've", "'ve"}, {" 're", "'re"}};
+          {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+          {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+          {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
       for (auto [from, to] : rules)
         replaceAll(text, from, to);
     }
@@ -267,8 +265,7 @@ public:
     held += text;
     size_t keep = 0;
     while (keep < stop && held.size() >= (keep + 1) * content.size() &&
-           held.compare(held.size() - (keep + 1) * content.size(), content.size(),
-                        content) == 0)
+           held.compare(held.size() - (keep + 1) * content.size(), content.size(), content) == 0)
       ++keep;
     size_t out = held.size() - keep * content.size();
     next->part(std::string_view(held).substr(0, out));
@@ -373,13 +370,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<DecodeStep> byteLevelDecoder() {
-  return std::make_unique<ByteLevelStep>();
-}
+std::unique_ptr<DecodeStep> byteLevelDecoder() { return std::make_unique<ByteLevelStep>(); }
 std::unique_ptr<DecodeStep> fuseDecoder() { return std::make_unique<FuseStep>(); }
-std::unique_ptr<DecodeStep> byteFallbackDecoder() {
-  return std::make_unique<ByteFallbackStep>();
-}
+std::unique_ptr<DecodeStep> byteFallbackDecoder() { return std::make_unique<ByteFallbackStep>(); }
 std::unique_ptr<DecodeStep> rawByteDecoder() { return std::make_unique<RawByteStep>(); }
 std::unique_ptr<DecodeStep> utf8Decoder() { return std::make_unique<Utf8Step>(); }
 std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText) {
@@ -415,8 +408,6 @@ DecodeChain::DecodeChain(const std::vector<DecodeStepFactory> &factories) {
   first = steps.front().get();
 }
 
-std::string &DecodeChain::collected() {
-  return static_cast<Collector &>(*steps.back()).out;
-}
+std::string &DecodeChain::collected() { return static_cast<Collector &>(*steps.back()).out; }
 
 } // namespace fingpt::tokenizer

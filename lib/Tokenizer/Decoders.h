@@ -1,7 +1,7 @@
 // From token texts back to text, one token at a time.
 //
-// Decoders are a chain of steps. Every step takes the parts of a token, then the
-// token's end, and hands on what can no longer change:
+// Decoders are a chain of steps. Every step takes the parts of a token, then
+// the token's end, and hands on what can no longer change:
 //
 //   Ġna ïve (bytes C3 | AF split over two tokens)
 //     ByteLevel: " na"; holds C3; AF arrives: "ï"
@@ -40,8 +40,8 @@ std::unique_ptr<DecodeStep> byteFallbackDecoder();
 std::unique_ptr<DecodeStep> rawByteDecoder();
 /// Fuses, and replaces every byte that is not UTF-8 by U+FFFD.
 std::unique_ptr<DecodeStep> utf8Decoder();
-/// Takes the one space that SentencePiece puts before a text away again: from the
-/// first token, or from every token until one is not empty.
+/// Takes the one space that SentencePiece puts before a text away again: from
+/// the first token, or from every token until one is not empty.
 std::unique_ptr<DecodeStep> leadingSpaceDecoder(std::string space, bool untilText);
 /// Spaces for `replacement`; in the first token nothing if `dropFirst`.
 std::unique_ptr<DecodeStep> metaspaceDecoder(std::string replacement, bool dropFirst);
@@ -54,8 +54,7 @@ std::unique_ptr<DecodeStep> suffixDecoder(std::string suffix);
 /// A space between tokens, for tokenizers without a decoder.
 std::unique_ptr<DecodeStep> joinDecoder();
 /// Any rewriting of whole tokens.
-std::unique_ptr<DecodeStep>
-rewriteDecoder(std::function<std::string(const std::string &)> rewrite);
+std::unique_ptr<DecodeStep> rewriteDecoder(std::function<std::string(const std::string &)> rewrite);
 
 /// A running chain.
 class DecodeChain {

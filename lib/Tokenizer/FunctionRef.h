@@ -10,13 +10,11 @@ namespace fingpt::tokenizer {
 template <typename F> class FunctionRef;
 template <typename R, typename... Args> class FunctionRef<R(Args...)> {
 public:
-  template <typename F, typename = std::enable_if_t<
-                            !std::is_same_v<std::decay_t<F>, FunctionRef>>>
+  template <typename F, typename = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
   FunctionRef(F &&f)
       : object(const_cast<void *>(static_cast<const void *>(&f))),
         call([](void *o, Args... args) -> R {
-          return (*static_cast<std::remove_reference_t<F> *>(o))(
-              std::forward<Args>(args)...);
+          return (*static_cast<std::remove_reference_t<F> *>(o))(std::forward<Args>(args)...);
         }) {}
   R operator()(Args... args) const { return call(object, std::forward<Args>(args)...); }
 

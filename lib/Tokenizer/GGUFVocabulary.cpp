@@ -27,8 +27,7 @@ public:
     if (!texts)
       return texts.takeError();
     if (texts->empty() || texts->size() > static_cast<size_t>(kMaxTokenId))
-      return Error::at(where("tokens"), "token count",
-                       "1 to " + std::to_string(kMaxTokenId),
+      return Error::at(where("tokens"), "token count", "1 to " + std::to_string(kMaxTokenId),
                        std::to_string(texts->size()));
     int32_t id = 0;
     for (std::string_view raw : *texts) {
@@ -49,8 +48,8 @@ public:
                          std::to_string(read->size()));
       for (size_t i = 0; i < read->size(); ++i) {
         if ((*read)[i] < 1 || (*read)[i] > 6)
-          return Error::at(where("token_type") + "/" + std::to_string(i), "token type",
-                           "1 to 6", std::to_string((*read)[i]));
+          return Error::at(where("token_type") + "/" + std::to_string(i), "token type", "1 to 6",
+                           std::to_string((*read)[i]));
         types.push_back(static_cast<PieceType>((*read)[i]));
       }
     }
@@ -102,9 +101,7 @@ public:
   }
 
   std::string key(const char *name) const { return std::string(kPrefix) + name; }
-  std::string where(const char *name) const {
-    return escaped(file.path(), 1000) + ":" + key(name);
-  }
+  std::string where(const char *name) const { return escaped(file.path(), 1000) + ":" + key(name); }
 
   const GGUFFile &file;
   std::unique_ptr<Pipeline> pipeline = std::make_unique<Pipeline>();
@@ -130,8 +127,7 @@ private:
     if (*value == -1 || *value == 0xFFFFFFFF) // both stand for "none"
       return Status::ok();
     if (*value < 0 || *value >= size)
-      return Error::at(where(name), "token id",
-                       "an id in [0, " + std::to_string(size - 1) + "]",
+      return Error::at(where(name), "token id", "an id in [0, " + std::to_string(size - 1) + "]",
                        std::to_string(*value));
     out = static_cast<int32_t>(*value);
     return Status::ok();
@@ -141,10 +137,14 @@ private:
     SpecialTokens &special = pipeline->specialForUpdate();
     std::optional<int32_t> eot, eom;
     const std::pair<const char *, std::optional<int32_t> *> ids[] = {
-        {"bos_token_id", &special.bos},         {"eos_token_id", &special.eos},
-        {"unknown_token_id", &special.unk},     {"padding_token_id", &special.pad},
-        {"seperator_token_id", &special.sep},   {"cls_token_id", &special.cls},
-        {"mask_token_id", &special.mask},       {"eot_token_id", &eot},
+        {"bos_token_id", &special.bos},
+        {"eos_token_id", &special.eos},
+        {"unknown_token_id", &special.unk},
+        {"padding_token_id", &special.pad},
+        {"seperator_token_id", &special.sep},
+        {"cls_token_id", &special.cls},
+        {"mask_token_id", &special.mask},
+        {"eot_token_id", &eot},
         {"eom_token_id", &eom}};
     for (auto [name, out] : ids)
       if (Status s = id(name, *out); !s)
@@ -168,18 +168,16 @@ Status buildByteLevel(Reader &reader, const Pretokenizer &pre, bool gemma4) {
     // A side may itself begin with a space (raw UTF-8 vocabularies).
     size_t space = merge.find(' ', 1);
     if (space == std::string_view::npos ||
-        !addMerge(table, pipeline.vocabulary, merge.substr(0, space),
-                  merge.substr(space + 1), static_cast<uint32_t>(rank)))
+        !addMerge(table, pipeline.vocabulary, merge.substr(0, space), merge.substr(space + 1),
+                  static_cast<uint32_t>(rank)))
       return Error::at(reader.where("merges") + "/" + std::to_string(rank), "merge",
-                       "two tokens of the vocabulary whose join is a third",
-                       quote(merge));
+                       "two tokens of the vocabulary whose join is a third", quote(merge));
   }
   BPEOptions options;
   options.byteLevel = !gemma4;
   options.byteFallback = gemma4;
   options.ignoreMerges = pre.ignoreMerges;
-  pipeline.model =
-      std::make_unique<BPE>(pipeline.vocabulary, std::move(table), options);
+  pipeline.model = std::make_unique<BPE>(pipeline.vocabulary, std::move(table), options);
   for (const Scanner &scanner : pre.scanners)
     pipeline.preTokenizers.push_back(std::make_unique<ScannerPreTokenizer>(scanner));
   if (Status s = reader.addTokens(); !s)
@@ -216,8 +214,8 @@ Status buildScored(Reader &reader, bool unigram) {
   ScoredPieces pieces;
   for (size_t i = 0; i < count; ++i) {
     if (!std::isfinite((*scores)[i]))
-      return Error::at(reader.where("scores") + "/" + std::to_string(i), "score",
-                       "a finite number", std::to_string((*scores)[i]));
+      return Error::at(reader.where("scores") + "/" + std::to_string(i), "score", "a finite number",
+                       std::to_string((*scores)[i]));
     pieces.scores.push_back(static_cast<float>((*scores)[i]));
   }
   pieces.types = reader.types;
@@ -250,8 +248,8 @@ Status buildScored(Reader &reader, bool unigram) {
   if (const GGUFValue *value = file.find(reader.key("precompiled_charsmap"))) {
     if (value->type != GGUFType::Array ||
         (value->elementType != GGUFType::U8 && value->elementType != GGUFType::I8))
-      return Error::at(reader.where("precompiled_charsmap"), "wrong type",
-                       "an array of bytes", "another type");
+      return Error::at(reader.where("precompiled_charsmap"), "wrong type", "an array of bytes",
+                       "another type");
     auto parsed = CharsMap::parse(value->payload, reader.where("precompiled_charsmap"));
     if (!parsed)
       return parsed.takeError();

@@ -13,8 +13,8 @@ namespace fingpt::tokenizer {
 class Model {
 public:
   virtual ~Model() = default;
-  /// Appends the ids of `piece`, which is not empty. False if it holds a character
-  /// outside the vocabulary and the model has no unknown token.
+  /// Appends the ids of `piece`, which is not empty. False if it holds a
+  /// character outside the vocabulary and the model has no unknown token.
   virtual bool encode(std::string_view piece, std::vector<int32_t> &ids) const = 0;
   /// Whether pre-tokens are words that come again, so that a cache pays.
   virtual bool cacheable() const { return true; }

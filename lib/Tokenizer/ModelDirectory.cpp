@@ -1,6 +1,6 @@
-// Tokenizers of model directories: tokenizer.json, tokenizer.model, vocab.txt or
-// vocab.json with merges.txt, and what tokenizer_config.json, chat_template.jinja,
-// generation_config.json and config.json add.
+// Tokenizers of model directories: tokenizer.json, tokenizer.model, vocab.txt
+// or vocab.json with merges.txt, and what tokenizer_config.json,
+// chat_template.jinja, generation_config.json and config.json add.
 
 #include "ModelDirectory.h"
 #include "BPE.h"
@@ -67,9 +67,8 @@ Result<std::unique_ptr<Tokenizer>> fromVocabAndMerges(const std::string &vocabPa
   }
   Json added = Json::array();
   if (vocab->is_object() && vocab->contains("<|endoftext|>"))
-    added.push_back({{"id", (*vocab)["<|endoftext|>"]},
-                     {"content", "<|endoftext|>"},
-                     {"special", true}});
+    added.push_back(
+        {{"id", (*vocab)["<|endoftext|>"]}, {"content", "<|endoftext|>"}, {"special", true}});
   Json root = {{"added_tokens", added},
                {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
                {"decoder", {{"type", "ByteLevel"}}},
@@ -90,9 +89,8 @@ public:
       return s;
     SpecialTokens &special = pipeline.specialForUpdate();
     const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-        {"bos_token", &special.bos}, {"eos_token", &special.eos},
-        {"unk_token", &special.unk}, {"pad_token", &special.pad},
-        {"sep_token", &special.sep}, {"cls_token", &special.cls},
+        {"bos_token", &special.bos},  {"eos_token", &special.eos}, {"unk_token", &special.unk},
+        {"pad_token", &special.pad},  {"sep_token", &special.sep}, {"cls_token", &special.cls},
         {"mask_token", &special.mask}};
     for (auto [key, id] : roles)
       if (Status s = role(key, *id); !s)
@@ -119,8 +117,7 @@ private:
       }
       if (!number || id > kMaxTokenId)
         return Error::at(item.where(), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
-                         quote(key));
+                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]", quote(key));
       if (Status s = item.expectObject(); !s)
         return s;
       AddedToken token;
@@ -151,8 +148,8 @@ private:
     return Status::ok();
   }
 
-  /// add_bos_token and add_eos_token. A tokenizer.json says itself what it adds;
-  /// only the Llama and Gemma classes let these flags overrule it.
+  /// add_bos_token and add_eos_token. A tokenizer.json says itself what it
+  /// adds; only the Llama and Gemma classes let these flags overrule it.
   Status addBosEos() {
     auto name = config.string("tokenizer_class", "");
     if (!name)
@@ -221,8 +218,7 @@ Status readStop(Pipeline &pipeline, const Component &config) {
   for (const Json &id : list) {
     if (!id.is_number_integer() || id < 0 || id > kMaxTokenId)
       return Error::at(config.where("eos_token_id"), "token id",
-                       "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
-                       describe(id));
+                       "an integer in [0, " + std::to_string(kMaxTokenId) + "]", describe(id));
     if (std::find(stop.begin(), stop.end(), id.get<int32_t>()) == stop.end())
       stop.push_back(id.get<int32_t>());
   }
@@ -279,9 +275,9 @@ Result<std::unique_ptr<Tokenizer>> loadModelDirectory(std::string directory) {
   return finishModelDirectory(std::move(loaded), directory, described);
 }
 
-Result<std::unique_ptr<Tokenizer>>
-finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
-                     const std::string &directory, bool described) {
+Result<std::unique_ptr<Tokenizer>> finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
+                                                        const std::string &directory,
+                                                        bool described) {
   if (!loaded)
     return loaded;
   auto &pipeline = static_cast<Pipeline &>(**loaded);
@@ -297,8 +293,8 @@ finishModelDirectory(Result<std::unique_ptr<Tokenizer>> loaded,
     pipeline.chatForUpdate() = std::move(*text);
   }
   auto stop = [&](const Component &config) { return readStop(pipeline, config); };
-  const char *source = exists(file("generation_config.json")) ? "generation_config.json"
-                                                              : "config.json";
+  const char *source =
+      exists(file("generation_config.json")) ? "generation_config.json" : "config.json";
   if (s)
     s = withJson(file(source), stop);
   if (!s)

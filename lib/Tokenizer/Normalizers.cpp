@@ -4,8 +4,7 @@
 
 namespace fingpt::tokenizer {
 
-Status replaceMatches(const Pattern &pattern, std::string_view content,
-                      std::string &text) {
+Status replaceMatches(const Pattern &pattern, std::string_view content, std::string &text) {
   std::string out;
   // A replacement may be longer than its match, but not a bomb.
   size_t limit = 16 * (text.size() + 65536);
@@ -140,8 +139,9 @@ std::unique_ptr<Normalizer> stripAccentsNormalizer() {
 }
 
 std::unique_ptr<Normalizer> replaceNormalizer(Pattern pattern, std::string content) {
-  return make([pattern = std::move(pattern), content = std::move(content)](
-                  std::string &text) { return replaceMatches(pattern, content, text); });
+  return make([pattern = std::move(pattern), content = std::move(content)](std::string &text) {
+    return replaceMatches(pattern, content, text);
+  });
 }
 
 std::unique_ptr<Normalizer> prependNormalizer(std::string prefix) {
@@ -170,8 +170,8 @@ std::unique_ptr<Normalizer> nmtNormalizer() {
   return make([](std::string &text) {
     mapCharacters(text, [](std::string &out, Decoded d, std::string_view bytes) {
       uint32_t c = d.cp;
-      if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
-          c == 0x8F || c == 0x9F)
+      if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
+          c == 0x9F)
         return;
       if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
           (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||

@@ -26,8 +26,7 @@ std::unique_ptr<Normalizer> byteLevelNormalizer();
 std::unique_ptr<Normalizer> nmtNormalizer();
 
 /// What replaceNormalizer does, for decoders; fails beyond the growth limit.
-Status replaceMatches(const Pattern &pattern, std::string_view content,
-                      std::string &text);
+Status replaceMatches(const Pattern &pattern, std::string_view content, std::string &text);
 
 } // namespace fingpt::tokenizer
 

@@ -14,8 +14,9 @@ bool CharSet::exact(uint32_t cp) const {
     if (cp >= low && cp <= high)
       return true;
   if (word || notWord) {
-    bool isWordChar = isRegexWord(cp) && !(inClass && (cp == 0xB2 || cp == 0xB3 ||
-                                                       cp == 0xB9 || (cp >= 0xBC && cp <= 0xBE)));
+    bool isWordChar =
+        isRegexWord(cp) &&
+        !(inClass && (cp == 0xB2 || cp == 0xB3 || cp == 0xB9 || (cp >= 0xBC && cp <= 0xBE)));
     if (isWordChar ? word : notWord)
       return true;
   }
@@ -32,8 +33,7 @@ bool CharSet::slow(uint32_t cp) const {
   if (!found && foldCase) {
     auto c = static_cast<utf8proc_int32_t>(cp);
     utf8proc_int32_t lower = utf8proc_tolower(c), upper = utf8proc_toupper(c);
-    for (utf8proc_int32_t other :
-         {lower, upper, utf8proc_tolower(upper), utf8proc_toupper(lower)})
+    for (utf8proc_int32_t other : {lower, upper, utf8proc_tolower(upper), utf8proc_toupper(lower)})
       found = found || exact(static_cast<uint32_t>(other));
   }
   for (const CharSet &other : also)
@@ -52,8 +52,7 @@ namespace {
 class Machine {
 public:
   Machine(const PatternProgram &program, std::string_view text, uint64_t limit)
-      : program(program), text(text), limit(limit),
-        registers(program.registers, ~size_t(0)) {}
+      : program(program), text(text), limit(limit), registers(program.registers, ~size_t(0)) {}
 
   bool exhausted() const { return steps > limit; }
 
@@ -97,9 +96,7 @@ private:
     after = at + d.length;
     return program.sets[set].contains(d.cp);
   }
-  bool wordAt(size_t at) const {
-    return at < text.size() && isRegexWord(decodeUtf8(text, at).cp);
-  }
+  bool wordAt(size_t at) const { return at < text.size() && isRegexWord(decodeUtf8(text, at).cp); }
   bool boundary(size_t at) const {
     bool before = at > 0 && wordAt(previousChar(text, at));
     return before != wordAt(at);
@@ -196,8 +193,7 @@ private:
       ++steps;
     }
     if (i.mode == Instruction::Lazy) {
-      stack.push_back({Saved::Grow, pc, at, i.max == kUnbounded ? ~size_t(0)
-                                                                : i.max - count});
+      stack.push_back({Saved::Grow, pc, at, i.max == kUnbounded ? ~size_t(0) : i.max - count});
     } else {
       size_t low = at;
       for (; count < i.max && inSet(i.a, at, after); ++count) {
@@ -296,8 +292,8 @@ Status Pattern::forEach(std::string_view text,
     done = end;
   };
   if (!program) {
-    for (size_t at = 0; !this->text.empty() &&
-                        (at = text.find(this->text, at)) != std::string_view::npos;
+    for (size_t at = 0;
+         !this->text.empty() && (at = text.find(this->text, at)) != std::string_view::npos;
          at = done)
       found(at, at + this->text.size());
   } else {
@@ -309,13 +305,11 @@ Status Pattern::forEach(std::string_view text,
     while (from <= text.size()) {
       size_t at = from, end = 0;
       bool matched = false;
-      while (!(matched = machine.match(0, at, end)) && at < text.size() &&
-             !machine.exhausted())
+      while (!(matched = machine.match(0, at, end)) && at < text.size() && !machine.exhausted())
         at += decodeUtf8(text, at).length;
       if (machine.exhausted())
         return Error::at("text", "too much work for the pattern " + quote(source, 100),
-                         "at most " + std::to_string(limit) +
-                             " steps", "more");
+                         "at most " + std::to_string(limit) + " steps", "more");
       if (!matched)
         break;
       // An empty match right behind the last one is none.

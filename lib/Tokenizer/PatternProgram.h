@@ -1,4 +1,5 @@
-// A compiled pattern: character sets and instructions for a backtracking machine.
+// A compiled pattern: character sets and instructions for a backtracking
+// machine.
 //
 //   a+b|c   →   0 Split 1 4    1 Loop [a] 1.. greedy    2 Set [b]    3 Jump 5
 //               4 Set [c]      5 Match
@@ -16,18 +17,16 @@ namespace fingpt::tokenizer {
 
 /// A set of characters: any of its parts, then perhaps complemented.
 struct CharSet {
-  bool contains(uint32_t cp) const {
-    return cp < 128 ? ascii[cp] : slow(cp);
-  }
+  bool contains(uint32_t cp) const { return cp < 128 ? ascii[cp] : slow(cp); }
   /// Fills the table of ASCII; call once complete.
   void finish();
   bool slow(uint32_t cp) const;
 
   CategorySet categories = 0;
   std::vector<std::pair<uint32_t, uint32_t>> ranges;
-  bool word = false, notWord = false;       ///< \w, \W
-  bool alphabetic = false;                  ///< [:alpha:]
-  bool inClass = false; ///< inside [ ] the reference's \w lacks ² ³ ¹ ¼ ½ ¾
+  bool word = false, notWord = false; ///< \w, \W
+  bool alphabetic = false;            ///< [:alpha:]
+  bool inClass = false;               ///< inside [ ] the reference's \w lacks ² ³ ¹ ¼ ½ ¾
   std::vector<CharSet> parts;         ///< nested classes, any of them
   std::vector<CharSet> also;          ///< &&: all of these too
   bool negated = false, foldCase = false;
@@ -39,19 +38,24 @@ private:
 
 struct Instruction {
   enum Op : uint8_t {
-    Set,           ///< one character of set `a`
-    Loop,          ///< `min`..`max` characters of set `a`, as `mode` says
-    Split,         ///< try `a`, then `b`
-    Jump,          ///< to `a`
-    LineStart, LineEnd, TextStart, TextEnd, TextEndOrNewline,
-    WordBoundary, NotWordBoundary,
-    Look,          ///< the program at `a` matches here; then on at `b`
+    Set,   ///< one character of set `a`
+    Loop,  ///< `min`..`max` characters of set `a`, as `mode` says
+    Split, ///< try `a`, then `b`
+    Jump,  ///< to `a`
+    LineStart,
+    LineEnd,
+    TextStart,
+    TextEnd,
+    TextEndOrNewline,
+    WordBoundary,
+    NotWordBoundary,
+    Look, ///< the program at `a` matches here; then on at `b`
     NotLook,
-    LookBehind,    ///< as Look, begun `min`..`max` characters before
+    LookBehind, ///< as Look, begun `min`..`max` characters before
     NotLookBehind,
-    Atomic,        ///< the first match of the program at `a`; then on at `b`
-    Mark,          ///< remembers the position in register `a`
-    BackIfMoved,   ///< to `b` unless the position is that of register `a`
+    Atomic,      ///< the first match of the program at `a`; then on at `b`
+    Mark,        ///< remembers the position in register `a`
+    BackIfMoved, ///< to `b` unless the position is that of register `a`
     Match
   };
   enum Mode : uint8_t { Greedy, Lazy, Possessive };

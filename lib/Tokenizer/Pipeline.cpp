@@ -19,8 +19,8 @@ public:
     key.length = static_cast<uint8_t>(word.size());
     std::array<uint64_t, 3> w;
     std::memcpy(w.data(), &key, 24);
-    uint64_t h = (w[0] * 0x9E3779B97F4A7C15u) ^ (w[1] * 0xC2B2AE3D27D4EB4Fu) ^
-                 (w[2] * 0x165667B19E3779F9u);
+    uint64_t h =
+        (w[0] * 0x9E3779B97F4A7C15u) ^ (w[1] * 0xC2B2AE3D27D4EB4Fu) ^ (w[2] * 0x165667B19E3779F9u);
     h ^= h >> 32;
     h *= 0x9E3779B97F4A7C15u;
     Entry &entry = entries[h >> (64 - kBits)];
@@ -70,8 +70,7 @@ Status Pipeline::addToken(const AddedToken &token) {
   return Status::ok();
 }
 
-void Pipeline::preTokenize(Piece piece, size_t step,
-                           FunctionRef<void(std::string_view)> word,
+void Pipeline::preTokenize(Piece piece, size_t step, FunctionRef<void(std::string_view)> word,
                            Status &problem) const {
   if (step == preTokenizers.size())
     return word(piece.text);
@@ -81,8 +80,8 @@ void Pipeline::preTokenize(Piece piece, size_t step,
     problem = std::move(s);
 }
 
-Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial,
-                            WordCache *cache, std::vector<int32_t> &ids) const {
+Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial, WordCache *cache,
+                            std::vector<int32_t> &ids) const {
   std::string normalized;
   if (!normalizers.empty()) {
     normalized = text;
@@ -112,11 +111,9 @@ Status Pipeline::encodeText(std::string_view text, bool first, bool parseSpecial
   return problem;
 }
 
-Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
-                                              EncodeOptions options) const {
+Result<std::vector<int32_t>> Pipeline::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > static_cast<size_t>(INT32_MAX))
-    return Error::at("text", "too long", "at most 2147483647 bytes",
-                     std::to_string(text.size()));
+    return Error::at("text", "too long", "at most 2147483647 bytes", std::to_string(text.size()));
   std::vector<int32_t> ids;
   if (options.addSpecial)
     ids = before;
@@ -125,21 +122,20 @@ Result<std::vector<int32_t>> Pipeline::encode(std::string_view text,
     cache.emplace();
   Status problem;
   const char *begin = text.data();
-  rawTokens.split(
-      text, options.parseSpecial, options.literal,
-      [&](int32_t id, std::string_view part) {
-        if (!problem)
-          return;
-        if (id >= 0) {
-          ids.push_back(id);
-          return;
-        }
-        auto from = static_cast<size_t>(part.data() - begin), to = from + part.size();
-        bool parse = options.parseSpecial;
-        for (auto [low, high] : options.literal)
-          parse = parse && (high <= from || low >= to);
-        problem = encodeText(part, from == 0, parse, cache ? &*cache : nullptr, ids);
-      });
+  rawTokens.split(text, options.parseSpecial, options.literal,
+                  [&](int32_t id, std::string_view part) {
+                    if (!problem)
+                      return;
+                    if (id >= 0) {
+                      ids.push_back(id);
+                      return;
+                    }
+                    auto from = static_cast<size_t>(part.data() - begin), to = from + part.size();
+                    bool parse = options.parseSpecial;
+                    for (auto [low, high] : options.literal)
+                      parse = parse && (high <= from || low >= to);
+                    problem = encodeText(part, from == 0, parse, cache ? &*cache : nullptr, ids);
+                  });
   if (!problem)
     return problem.takeError();
   if (options.addSpecial)
@@ -160,19 +156,17 @@ std::optional<int32_t> Pipeline::tokenId(std::string_view text) const {
 
 void finishSpecial(Pipeline &pipeline) {
   SpecialTokens &special = pipeline.specialForUpdate();
-  special.addBos = special.bos && !pipeline.before.empty() &&
-                   pipeline.before.front() == *special.bos;
-  special.addEos = special.eos && !pipeline.after.empty() &&
-                   pipeline.after.back() == *special.eos;
+  special.addBos =
+      special.bos && !pipeline.before.empty() && pipeline.before.front() == *special.bos;
+  special.addEos = special.eos && !pipeline.after.empty() && pipeline.after.back() == *special.eos;
   auto stop = [&](std::optional<int32_t> token) {
-    if (token && std::find(special.stop.begin(), special.stop.end(), *token) ==
-                     special.stop.end())
+    if (token && std::find(special.stop.begin(), special.stop.end(), *token) == special.stop.end())
       special.stop.push_back(*token);
   };
   stop(special.eos);
   // Files often leave the end of a turn out of their metadata.
-  for (const char *text : {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>",
-                           "<|end|>", "<|endoftext|>"})
+  for (const char *text :
+       {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>"})
     stop(pipeline.tokenId(text));
 }
 

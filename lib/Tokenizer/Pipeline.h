@@ -1,7 +1,8 @@
-// A tokenizer as its stages; every source (tokenizer.json, GGUF, .model …) fills
-// in one of these.
+// A tokenizer as its stages; every source (tokenizer.json, GGUF, .model …)
+// fills in one of these.
 //
-//   text ─ added tokens ─ normalizers ─ added tokens (normalized) ─ pre-tokenizers
+//   text ─ added tokens ─ normalizers ─ added tokens (normalized) ─
+//   pre-tokenizers
 //        ─ model ─ ids, between the ids of the post-processor
 #ifndef FINGPT_LIB_TOKENIZER_PIPELINE_H
 #define FINGPT_LIB_TOKENIZER_PIPELINE_H
@@ -21,8 +22,7 @@ class WordCache;
 
 class Pipeline final : public Tokenizer {
 public:
-  Result<std::vector<int32_t>> encode(std::string_view text,
-                                      EncodeOptions options) const override;
+  Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options) const override;
   std::unique_ptr<DecodeSession> startDecoding(bool skipSpecial) const override;
   size_t vocabSize() const override;
   std::string tokenText(int32_t id) const override;
@@ -47,8 +47,8 @@ public:
   std::vector<DecodeStepFactory> decoders;
 
 private:
-  Status encodeText(std::string_view text, bool first, bool parseSpecial,
-                    WordCache *cache, std::vector<int32_t> &ids) const;
+  Status encodeText(std::string_view text, bool first, bool parseSpecial, WordCache *cache,
+                    std::vector<int32_t> &ids) const;
   void preTokenize(Piece piece, size_t step, FunctionRef<void(std::string_view)> word,
                    Status &problem) const;
 };
@@ -56,8 +56,7 @@ private:
 /// special, normalized, single_word, lstrip and rstrip of an added token.
 Status readAddedTokenFlags(const JsonObject &item, AddedToken &token);
 /// Adds a token that the vocabulary may or may not have under the same id.
-Status addToPipeline(Pipeline &pipeline, const AddedToken &token,
-                     const std::string &where);
+Status addToPipeline(Pipeline &pipeline, const AddedToken &token, const std::string &where);
 /// Completes the special tokens: addBos and addEos from the post-processor, and
 /// in `stop` EOS and the tokens by which chat models end a turn.
 void finishSpecial(Pipeline &pipeline);

@@ -171,8 +171,8 @@ public:
         text += replacement;
       else
         text += c;
-    bool wanted = scheme == PrependScheme::Always ||
-                  (scheme == PrependScheme::First && piece.first);
+    bool wanted =
+        scheme == PrependScheme::Always || (scheme == PrependScheme::First && piece.first);
     if (wanted && text.compare(0, replacement.size(), replacement) != 0)
       text.insert(0, replacement);
     if (!splits) {
@@ -204,8 +204,7 @@ std::unique_ptr<PreTokenizer> splitPreTokenizer(Pattern pattern, SplitBehavior b
                                                 bool invert) {
   return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior, invert);
 }
-std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t),
-                                                SplitBehavior behavior) {
+std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t), SplitBehavior behavior) {
   return std::make_unique<ClassPreTokenizer>(inClass, behavior);
 }
 std::unique_ptr<PreTokenizer> whitespacePreTokenizer() {
@@ -215,8 +214,8 @@ std::unique_ptr<PreTokenizer> byteLevelPreTokenizer(bool addPrefixSpace, bool us
                                                     bool mapBytes) {
   return std::make_unique<ByteLevelPreTokenizer>(addPrefixSpace, useRegex, mapBytes);
 }
-std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement,
-                                                    PrependScheme scheme, bool split) {
+std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement, PrependScheme scheme,
+                                                    bool split) {
   return std::make_unique<MetaspacePreTokenizer>(std::move(replacement), scheme, split);
 }
 

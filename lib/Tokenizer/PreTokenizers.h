@@ -15,16 +15,15 @@ enum class SplitBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext
 std::unique_ptr<PreTokenizer> splitPreTokenizer(Pattern pattern, SplitBehavior behavior,
                                                 bool invert);
 /// Splits at the characters of a class.
-std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t),
-                                                SplitBehavior behavior);
+std::unique_ptr<PreTokenizer> classPreTokenizer(bool (*inClass)(uint32_t), SplitBehavior behavior);
 /// [\w]+ and [^\w\s]+
 std::unique_ptr<PreTokenizer> whitespacePreTokenizer();
 /// `mapBytes`: the pieces come out in the byte alphabet.
 std::unique_ptr<PreTokenizer> byteLevelPreTokenizer(bool addPrefixSpace, bool useRegex,
                                                     bool mapBytes);
 enum class PrependScheme { Always, First, Never };
-std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement,
-                                                    PrependScheme scheme, bool split);
+std::unique_ptr<PreTokenizer> metaspacePreTokenizer(std::string replacement, PrependScheme scheme,
+                                                    bool split);
 
 } // namespace fingpt::tokenizer
 

@@ -55,23 +55,19 @@ bool isRegexWord(uint32_t cp) {
 bool isAlphabetic(uint32_t cp) {
   return in(cp, kLetter | bit(Category::Nl)) != contains(kAlphabeticDifference, cp);
 }
-bool isWord(uint32_t cp) {
-  return in(cp, kWordCategories) != contains(kRustWordDifference, cp);
-}
+bool isWord(uint32_t cp) { return in(cp, kWordCategories) != contains(kRustWordDifference, cp); }
 
 void appendLower(std::string &out, uint32_t cp) {
   if (cp < 0x80) {
     out += static_cast<char>(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp);
     return;
   }
-  const auto *it =
-      std::lower_bound(std::begin(kLowerDifference), std::end(kLowerDifference), cp,
-                       [](const LowerCase &l, uint32_t c) { return l.cp < c; });
+  const auto *it = std::lower_bound(std::begin(kLowerDifference), std::end(kLowerDifference), cp,
+                                    [](const LowerCase &l, uint32_t c) { return l.cp < c; });
   if (it != std::end(kLowerDifference) && it->cp == cp)
     out += it->lower;
   else
-    appendUtf8(out, static_cast<uint32_t>(
-                        utf8proc_tolower(static_cast<utf8proc_int32_t>(cp))));
+    appendUtf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(cp))));
 }
 
 namespace {
@@ -142,8 +138,7 @@ std::string toNormalForm(std::string_view text, NormalForm form) {
     auto n = static_cast<utf8proc_ssize_t>(cps.size());
     if (compose)
       n = utf8proc_normalize_utf32(
-          cps.data(), n,
-          static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+          cps.data(), n, static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
     for (utf8proc_ssize_t i = 0; i < n; ++i)
       appendUtf8(out, static_cast<uint32_t>(cps[static_cast<size_t>(i)]));
     cps.clear();

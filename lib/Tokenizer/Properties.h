@@ -1,5 +1,6 @@
-// Character sets and normal forms of the reference tokenizers where these follow
-// another library, and so another Unicode version, than their regex engine.
+// Character sets and normal forms of the reference tokenizers where these
+// follow another library, and so another Unicode version, than their regex
+// engine.
 #ifndef FINGPT_LIB_TOKENIZER_PROPERTIES_H
 #define FINGPT_LIB_TOKENIZER_PROPERTIES_H
 

@@ -7,8 +7,7 @@ namespace {
 
 constexpr CategorySet kTekkenUpper =
     kUpper | bit(Category::Lt) | bit(Category::Lm) | bit(Category::Lo) | kMark;
-constexpr CategorySet kTekkenLower =
-    kLower | bit(Category::Lm) | bit(Category::Lo) | kMark;
+constexpr CategorySet kTekkenLower = kLower | bit(Category::Lm) | bit(Category::Lo) | kMark;
 
 /// One text and the building blocks that the patterns share. Every method takes
 /// a position and returns the end of its match (the same position if none).
@@ -72,9 +71,13 @@ private:
       return anyCase && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     };
     switch (letter(at + 1)) {
-    case 's': case 't': case 'm': case 'd':
+    case 's':
+    case 't':
+    case 'm':
+    case 'd':
       return at + 2;
-    case 'r': case 'v':
+    case 'r':
+    case 'v':
       return letter(at + 2) == 'e' ? at + 3 : at;
     case 'l':
       return letter(at + 2) == 'l' ? at + 3 : at;
@@ -128,8 +131,8 @@ private:
       c = classAt(start = after, after);
     if (c & symbols) {
       size_t end = run(start, symbols);
-      while (end < text.size() && (text[end] == '\r' || text[end] == '\n' ||
-                                   (tekken && text[end] == '/')))
+      while (end < text.size() &&
+             (text[end] == '\r' || text[end] == '\n' || (tekken && text[end] == '/')))
         ++end;
       return end;
     }
@@ -205,9 +208,7 @@ private:
   }
 
   size_t asciiDigits(size_t at) const {
-    auto digit = [&](size_t i) {
-      return i < text.size() && text[i] >= '0' && text[i] <= '9';
-    };
+    auto digit = [&](size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
     auto three = [&](size_t i) { return digit(i) && digit(i + 1) && digit(i + 2); };
     if (three(at))
       return at + 3;
@@ -235,8 +236,7 @@ private:
 
 } // namespace
 
-void Scanner::split(std::string_view text,
-                    FunctionRef<void(std::string_view)> piece) const {
+void Scanner::split(std::string_view text, FunctionRef<void(std::string_view)> piece) const {
   Matcher matcher(text, *this);
   for (size_t at = 0; at < text.size();) {
     size_t end = matcher.next(at);
@@ -264,18 +264,15 @@ const std::vector<NamedPretokenizer> &pretokenizers() {
   static const std::vector<NamedPretokenizer> table = {
       {{"gpt-2", "phi-2", "mpt", "olmo", "modern-bert", "exaone4"}, {{kGpt2}}},
       {{"roberta-bpe"}, {{kGpt2}, false, false, true}},
-      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"},
-       {{kLlama3}, true, true}},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"}, {{kLlama3}, true, true}},
       {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {{kLlama3}}},
       {{"qwen2", "deepseek-r1-qwen", "megrez", "hunyuan", "stablelm2"}, {{kQwen2}}},
       {{"qwen35"}, {{kQwen35}}},
-      {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"},
-       {{kDigit, kGpt2}}},
+      {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"}, {{kDigit, kGpt2}}},
       {{"tekken"}, {{kTekken}, true, true}},
       {{"gpt-4o", "llama4"}, {{kGpt4o}}},
       {{"gemma4"}, {{{Scanner::Newlines}}, false, true}},
-      {{"default"},
-       {{{Scanner::Punctuation}, kGpt2, {Scanner::Numbers}, {Scanner::AsciiDigits}}}},
+      {{"default"}, {{{Scanner::Punctuation}, kGpt2, {Scanner::Numbers}, {Scanner::AsciiDigits}}}},
   };
   return table;
 }
@@ -292,14 +289,14 @@ const Pretokenizer *findPretokenizer(std::string_view pre) {
 
 std::optional<Scanner> scannerForPattern(std::string_view pattern) {
   // What follows the word alternatives in the Llama 3 family.
-#define FINGPT_TAIL(EXTRA)                                                             \
-  "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n" EXTRA "]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define FINGPT_TAIL(EXTRA) "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n" EXTRA "]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define FINGPT_CONTRACTION "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define FINGPT_LEAD "[^\\r\\n\\p{L}\\p{N}]?"
 #define FINGPT_U "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define FINGPT_V "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
   static const std::pair<std::string_view, Scanner> known[] = {
-      {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+      {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| "
+       "?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
        kGpt2},
       {FINGPT_CONTRACTION "|" FINGPT_LEAD "\\p{L}+|\\p{N}{1,3}" FINGPT_TAIL(""),
        {Scanner::Llama3, 3, false, false, true}},
@@ -313,8 +310,7 @@ std::optional<Scanner> scannerForPattern(std::string_view pattern) {
                             "*|\\p{N}" FINGPT_TAIL("/"),
        kTekken},
       {FINGPT_LEAD FINGPT_U "*" FINGPT_V "+" FINGPT_CONTRACTION "?|" FINGPT_LEAD FINGPT_U
-                            "+" FINGPT_V "*" FINGPT_CONTRACTION
-                            "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
+                            "+" FINGPT_V "*" FINGPT_CONTRACTION "?|\\p{N}{1,3}" FINGPT_TAIL("/"),
        {Scanner::Tekken, 3, false, true, true}},
       {"\\p{N}", kDigit},
       {"\\p{N}{1,3}", {Scanner::Numbers, 3}},

@@ -21,7 +21,8 @@ namespace fingpt::tokenizer {
 struct Scanner {
   enum Kind {
     Gpt2,        ///< the pattern above
-    Llama3,      ///< (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+    Llama3,      ///< (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}|
+                 ///< ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
     Tekken,      ///< Llama3 whose words are [upper]*[lower]+ or [upper]+[lower]*
     Numbers,     ///< \p{N}{1,n}
     AsciiDigits, ///< [0-9][0-9][0-9]

@@ -36,8 +36,7 @@ bool UnknownPieces::append(std::string_view piece, int32_t id, std::vector<int32
 }
 
 SentencePieceBPE::SentencePieceBPE(const Vocabulary &vocabulary, ScoredPieces given)
-    : vocabulary(vocabulary), pieces(std::move(given)),
-      unknownPieces(vocabulary, pieces) {
+    : vocabulary(vocabulary), pieces(std::move(given)), unknownPieces(vocabulary, pieces) {
   for (size_t i = 0; i < pieces.types.size(); ++i)
     if (pieces.types[i] == PieceType::UserDefined) {
       auto id = static_cast<int32_t>(i);

@@ -2,9 +2,10 @@
 //
 //   "Hello world" ─normalizer→ "▁Hello▁world" ─→ [▁Hello][▁world]
 //
-// Its BPE joins the neighbours whose joined piece scores highest, leftmost among
-// equals; its unigram model takes the cutting whose scores sum highest. What the
-// vocabulary lacks becomes <0xXX> bytes or the unknown token, one for a run.
+// Its BPE joins the neighbours whose joined piece scores highest, leftmost
+// among equals; its unigram model takes the cutting whose scores sum highest.
+// What the vocabulary lacks becomes <0xXX> bytes or the unknown token, one for
+// a run.
 #ifndef FINGPT_LIB_TOKENIZER_SENTENCEPIECE_H
 #define FINGPT_LIB_TOKENIZER_SENTENCEPIECE_H
 
@@ -20,7 +21,12 @@ namespace fingpt::tokenizer {
 
 /// Piece types of the .model format and of GGUF's token_type.
 enum class PieceType : uint8_t {
-  Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6
+  Normal = 1,
+  Unknown = 2,
+  Control = 3,
+  UserDefined = 4,
+  Unused = 5,
+  Byte = 6
 };
 
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81"; // ▁ U+2581
@@ -74,8 +80,7 @@ public:
   bool encode(std::string_view piece, std::vector<int32_t> &ids) const override;
 
 private:
-  template <typename Score>
-  bool viterbi(std::string_view text, std::vector<int32_t> &ids) const;
+  template <typename Score> bool viterbi(std::string_view text, std::vector<int32_t> &ids) const;
 
   const Vocabulary &vocabulary;
   ScoredPieces pieces;
@@ -86,8 +91,8 @@ private:
   PrefixIndex index;
 };
 
-/// SentencePiece's compiled rewriting rules: a double-array trie of sources, and
-/// their replacements (formats of `precompiled_charsmap`).
+/// SentencePiece's compiled rewriting rules: a double-array trie of sources,
+/// and their replacements (formats of `precompiled_charsmap`).
 class CharsMap {
 public:
   /// An empty blob maps nothing. Errors begin with `where`.
@@ -103,22 +108,21 @@ private:
 };
 
 struct SentencePieceNormalizerOptions {
-  bool addDummyPrefix = true, removeExtraSpaces = true, escapeSpaces = true,
-       spaceAsSuffix = false;
+  bool addDummyPrefix = true, removeExtraSpaces = true, escapeSpaces = true, spaceAsSuffix = false;
   /// Bytes that are not UTF-8 stay (llama.cpp) instead of becoming U+FFFD.
   bool keepInvalid = false;
 };
 /// `userDefined` texts pass through unchanged.
-std::unique_ptr<Normalizer>
-sentencePieceNormalizer(CharsMap map, SentencePieceNormalizerOptions options,
-                        std::vector<std::string> userDefined);
+std::unique_ptr<Normalizer> sentencePieceNormalizer(CharsMap map,
+                                                    SentencePieceNormalizerOptions options,
+                                                    std::vector<std::string> userDefined);
 /// The `Precompiled` normalizer of tokenizer.json: by grapheme clusters.
 std::unique_ptr<Normalizer> precompiledNormalizer(CharsMap map);
 
 class Pipeline;
 /// Completes a pipeline whose vocabulary is filled.
-void buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram,
-                        CharsMap map, SentencePieceNormalizerOptions options);
+void buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram, CharsMap map,
+                        SentencePieceNormalizerOptions options);
 
 } // namespace fingpt::tokenizer
 

@@ -3,9 +3,9 @@
 // ModelProto: 1 pieces* {1 piece, 2 score, 3 type}, 2 trainer_spec,
 // 3 normalizer_spec. Everything else is skipped.
 
-#include "SentencePiece.h"
 #include "BPE.h"
 #include "Pipeline.h"
+#include "SentencePiece.h"
 
 #include <cmath>
 #include <cstdio>
@@ -23,15 +23,16 @@ std::string hexOffset(size_t offset) {
   return buffer;
 }
 
-/// Walks the fields of one protobuf message. The first fault stays in `problem`.
+/// Walks the fields of one protobuf message. The first fault stays in
+/// `problem`.
 class Message {
 public:
   Message(std::string_view bytes, size_t offset, const std::string &file)
       : bytes(bytes), offset(offset), file(file) {}
 
   unsigned field = 0, wire = 0;
-  uint64_t number = 0;        ///< of a varint, fixed32 or fixed64
-  std::string_view payload;   ///< of a length-delimited field
+  uint64_t number = 0;      ///< of a varint, fixed32 or fixed64
+  std::string_view payload; ///< of a length-delimited field
   size_t payloadOffset = 0;
   Status problem;
 
@@ -66,14 +67,13 @@ public:
   }
   /// Checks the wire type of the field just read.
   bool expect(unsigned type) {
-    return wire == type || fail("wire type of field " + std::to_string(field),
-                                std::to_string(type), std::to_string(wire));
+    return wire == type || fail("wire type of field " + std::to_string(field), std::to_string(type),
+                                std::to_string(wire));
   }
-  bool fail(const std::string &what, const std::string &expected,
-            const std::string &got) {
+  bool fail(const std::string &what, const std::string &expected, const std::string &got) {
     if (problem)
-      problem = Error::at(escaped(file, 1000) + ":" + hexOffset(offset + start), what,
-                          expected, got);
+      problem =
+          Error::at(escaped(file, 1000) + ":" + hexOffset(offset + start), what, expected, got);
     return false;
   }
 
@@ -92,8 +92,7 @@ private:
   }
   bool fixed(size_t size) {
     if (bytes.size() - at < size)
-      return fail("number", std::to_string(size) + " bytes",
-                  std::to_string(bytes.size() - at));
+      return fail("number", std::to_string(size) + " bytes", std::to_string(bytes.size() - at));
     number = 0;
     std::memcpy(&number, bytes.data() + at, size);
     at += size;
@@ -114,8 +113,7 @@ float asFloat(uint64_t bits) {
 
 class ModelReader {
 public:
-  ModelReader(std::string_view bytes, const std::string &name)
-      : bytes(bytes), name(name) {}
+  ModelReader(std::string_view bytes, const std::string &name) : bytes(bytes), name(name) {}
 
   Status read() {
     Message message(bytes, 0, name);
@@ -134,8 +132,8 @@ public:
     if (!message.problem)
       return message.problem;
     auto missing = [&](const char *what) {
-      return Error::at(escaped(name, 1000) + ":" + hexOffset(bytes.size()), "missing",
-                       what, "the end");
+      return Error::at(escaped(name, 1000) + ":" + hexOffset(bytes.size()), "missing", what,
+                       "the end");
     };
     if (pieces.scores.empty())
       return missing("pieces");
@@ -185,10 +183,8 @@ private:
     auto kind = static_cast<PieceType>(type);
     if (kind == PieceType::Byte && byteOfToken(text) < 0)
       return m.fail("byte piece", "<0x00> to <0xFF>", quote(text));
-    if (kind != PieceType::Normal && kind != PieceType::Byte &&
-        text.size() > kMaxAddedTokenBytes)
-      return m.fail("special piece",
-                    "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
+    if (kind != PieceType::Normal && kind != PieceType::Byte && text.size() > kMaxAddedTokenBytes)
+      return m.fail("special piece", "at most " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                     std::to_string(text.size()));
     if (kind == PieceType::Unknown) {
       if (pieces.unknown >= 0)
@@ -225,8 +221,8 @@ private:
     sawNormalizer = true;
     while (m.next()) {
       if (m.field == 2 && m.expect(2)) {
-        auto parsed = CharsMap::parse(m.payload, escaped(name, 1000) + ":" +
-                                                     hexOffset(m.payloadOffset));
+        auto parsed =
+            CharsMap::parse(m.payload, escaped(name, 1000) + ":" + hexOffset(m.payloadOffset));
         if (!parsed) {
           m.problem = parsed.takeError();
           return false;
@@ -251,8 +247,7 @@ private:
 } // namespace
 
 void tokenizer::buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool unigram,
-                                   CharsMap map,
-                                   SentencePieceNormalizerOptions options) {
+                                   CharsMap map, SentencePieceNormalizerOptions options) {
   std::vector<std::string> userDefined;
   for (size_t i = 0; i < pieces.types.size(); ++i)
     if (pieces.types[i] == PieceType::UserDefined)
@@ -260,23 +255,21 @@ void tokenizer::buildSentencePiece(Pipeline &pipeline, ScoredPieces pieces, bool
   pipeline.normalizers.push_back(
       sentencePieceNormalizer(std::move(map), options, std::move(userDefined)));
   if (unigram)
-    pipeline.model = std::make_unique<Unigram>(pipeline.vocabulary, std::move(pieces),
-                                               UnigramOptions());
-  else
     pipeline.model =
-        std::make_unique<SentencePieceBPE>(pipeline.vocabulary, std::move(pieces));
+        std::make_unique<Unigram>(pipeline.vocabulary, std::move(pieces), UnigramOptions());
+  else
+    pipeline.model = std::make_unique<SentencePieceBPE>(pipeline.vocabulary, std::move(pieces));
   if (options.addDummyPrefix || options.removeExtraSpaces)
     pipeline.decoders.push_back([all = options.removeExtraSpaces] {
       return leadingSpaceDecoder(std::string(kSpaceSymbol), all);
     });
-  pipeline.decoders.push_back(
-      [] { return replaceDecoder(std::string(kSpaceSymbol), " "); });
+  pipeline.decoders.push_back([] { return replaceDecoder(std::string(kSpaceSymbol), " "); });
   pipeline.decoders.push_back(rawByteDecoder);
   pipeline.decoders.push_back(utf8Decoder);
 }
 
-Result<std::unique_ptr<Tokenizer>>
-Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::fromSentencePiece(std::string_view bytes,
+                                                                const std::string &name) {
   ModelReader reader(bytes, name);
   if (Status s = reader.read(); !s)
     return s.takeError();
@@ -285,9 +278,8 @@ Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
   special.unk = reader.pieces.unknown;
   auto control = [&](const std::string &text) -> std::optional<int32_t> {
     auto id = pipeline.vocabulary.idOf(text);
-    return id && reader.pieces.types[static_cast<size_t>(*id)] == PieceType::Control
-               ? id
-               : std::nullopt;
+    return id && reader.pieces.types[static_cast<size_t>(*id)] == PieceType::Control ? id
+                                                                                     : std::nullopt;
   };
   special.bos = control(reader.bosPiece);
   special.eos = control(reader.eosPiece);
@@ -316,13 +308,12 @@ Tokenizer::fromSentencePiece(std::string_view bytes, const std::string &name) {
   return std::unique_ptr<Tokenizer>(std::move(reader.pipeline));
 }
 
-/// i32 longest; then per token f32 score, i32 length, bytes. Ids 0 unknown, 1 BOS,
-/// 2 EOS, then the 256 bytes. Pieces have plain spaces for ▁.
+/// i32 longest; then per token f32 score, i32 length, bytes. Ids 0 unknown, 1
+/// BOS, 2 EOS, then the 256 bytes. Pieces have plain spaces for ▁.
 Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes,
                                                           const std::string &name) {
   size_t at = 4;
-  auto fail = [&](const std::string &what, const std::string &expected,
-                  const std::string &got) {
+  auto fail = [&](const std::string &what, const std::string &expected, const std::string &got) {
     return Error::at(escaped(name, 1000) + ":" + hexOffset(at), what, expected, got);
   };
   if (bytes.size() < 4) {
@@ -333,8 +324,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes
   ScoredPieces pieces;
   while (at < bytes.size()) {
     if (bytes.size() - at < 8)
-      return fail("token", "8 bytes of score and length",
-                  std::to_string(bytes.size() - at));
+      return fail("token", "8 bytes of score and length", std::to_string(bytes.size() - at));
     float score;
     int32_t length;
     std::memcpy(&score, bytes.data() + at, 4);
@@ -349,13 +339,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes
     if (id > static_cast<size_t>(kMaxTokenId))
       return fail("tokens", "at most " + std::to_string(kMaxTokenId + 1), "more");
     if (id >= 3 && id < 259 && byteOfToken(text) != static_cast<int>(id - 3))
-      return fail("byte token " + std::to_string(id), "<0x00> to <0xFF> in order",
-                  quote(text));
+      return fail("byte token " + std::to_string(id), "<0x00> to <0xFF> in order", quote(text));
     // Writing a space for ▁ can make two pieces alike; the first is found.
     pipeline->vocabulary.addAllowingTwins(text, static_cast<int32_t>(id));
     pieces.scores.push_back(score);
-    pieces.types.push_back(id == 0  ? PieceType::Unknown
-                           : id < 3 ? PieceType::Control
+    pieces.types.push_back(id == 0    ? PieceType::Unknown
+                           : id < 3   ? PieceType::Control
                            : id < 259 ? PieceType::Byte
                                       : PieceType::Normal);
     at += 8 + static_cast<size_t>(length);
@@ -376,8 +365,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromLlama2C(std::string_view bytes
   options.removeExtraSpaces = options.escapeSpaces = false;
   options.keepInvalid = true;
   pipeline->normalizers.push_back(sentencePieceNormalizer({}, options, {}));
-  pipeline->model =
-      std::make_unique<SentencePieceBPE>(pipeline->vocabulary, std::move(pieces));
+  pipeline->model = std::make_unique<SentencePieceBPE>(pipeline->vocabulary, std::move(pieces));
   pipeline->decoders = {[] { return leadingSpaceDecoder(" ", false); }, rawByteDecoder,
                         utf8Decoder};
   return std::unique_ptr<Tokenizer>(std::move(pipeline));

@@ -2,8 +2,9 @@
 //
 //   "Héllo  you" ─normalizers→ "hello  you" ─pre-tokenizers→ [hello][  ][you]
 //
-// A normalizer rewrites a whole text; a pre-tokenizer cuts (and may rewrite) one
-// piece at a time and hands the parts on, so no list of pieces is ever held.
+// A normalizer rewrites a whole text; a pre-tokenizer cuts (and may rewrite)
+// one piece at a time and hands the parts on, so no list of pieces is ever
+// held.
 #ifndef FINGPT_LIB_TOKENIZER_STAGES_H
 #define FINGPT_LIB_TOKENIZER_STAGES_H
 

@@ -57,8 +57,7 @@ private:
               : model.has("continuing_subword_prefix") ? "WordPiece"
                                                        : "WordLevel";
     }
-    if (*type != "BPE" && *type != "Unigram" && *type != "WordPiece" &&
-        *type != "WordLevel")
+    if (*type != "BPE" && *type != "Unigram" && *type != "WordPiece" && *type != "WordLevel")
       return Error::at(model.where("type"), "unsupported model",
                        "BPE, Unigram, WordPiece or WordLevel", quote(*type));
     return *type;
@@ -72,8 +71,7 @@ private:
       bool fits = id.is_number_integer() && id >= 0 && id <= kMaxTokenId;
       if (!fits)
         return Error::at(vocab->where(text), "token id",
-                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]",
-                         describe(id));
+                         "an integer in [0, " + std::to_string(kMaxTokenId) + "]", describe(id));
       auto value = id.get<int32_t>();
       if (pipeline->vocabulary.add(text, value) != Vocabulary::Added::Ok)
         return Error::at(vocab->where(text), "duplicate token id", "distinct ids",
@@ -91,8 +89,8 @@ private:
     int32_t id = 0;
     for (const Json &item : *vocab) {
       std::string where = model.where("vocab") + "/" + std::to_string(id);
-      if (!item.is_array() || item.size() != 2 || !item[0].is_string() ||
-          !item[1].is_number() || id > kMaxTokenId)
+      if (!item.is_array() || item.size() != 2 || !item[0].is_string() || !item[1].is_number() ||
+          id > kMaxTokenId)
         return Error::at(where, "piece", "[text, score]", describe(item));
       const auto &text = item[0].get_ref<const std::string &>();
       // The reference keeps the last of two pieces alike for the way there and
@@ -219,12 +217,10 @@ private:
       if (!good || !addMerge(table, pipeline->vocabulary, left, right, rank, *prefix))
         return Error::at(model.where("merges") + "/" + std::to_string(rank), "merge",
                          "two tokens of the vocabulary whose join is a third",
-                         merge.is_array() ? quote(left) + " and " + quote(right)
-                                          : describe(merge));
+                         merge.is_array() ? quote(left) + " and " + quote(right) : describe(merge));
       ++rank;
     }
-    pipeline->model =
-        std::make_unique<BPE>(pipeline->vocabulary, std::move(table), options);
+    pipeline->model = std::make_unique<BPE>(pipeline->vocabulary, std::move(table), options);
     return Status::ok();
   }
 
@@ -248,8 +244,8 @@ private:
     UnigramOptions options;
     options.floatScores = false;
     options.lookUpFused = true;
-    pipeline->model = std::make_unique<Unigram>(pipeline->vocabulary, std::move(pieces),
-                                                options, std::move(scores));
+    pipeline->model = std::make_unique<Unigram>(pipeline->vocabulary, std::move(pieces), options,
+                                                std::move(scores));
     return Status::ok();
   }
 
@@ -302,8 +298,8 @@ private:
     for (const auto *ids : {&pipeline->before, &pipeline->after})
       for (int32_t id : *ids)
         if (!pipeline->vocabulary.has(id) && !pipeline->extra.has(id))
-          return Error::at(root.where("post_processor"), "token id",
-                           "a token of the vocabulary", std::to_string(id));
+          return Error::at(root.where("post_processor"), "token id", "a token of the vocabulary",
+                           std::to_string(id));
     return Status::ok();
   }
 
@@ -334,21 +330,18 @@ Status tokenizer::readAddedTokenFlags(const JsonObject &item, AddedToken &token)
 Status tokenizer::addToPipeline(Pipeline &pipeline, const AddedToken &token,
                                 const std::string &where) {
   if (token.content.empty() || token.content.size() > kMaxAddedTokenBytes)
-    return Error::at(where, "added token",
-                     "1 to " + std::to_string(kMaxAddedTokenBytes) + " bytes",
+    return Error::at(where, "added token", "1 to " + std::to_string(kMaxAddedTokenBytes) + " bytes",
                      std::to_string(token.content.size()));
   int32_t known = pipeline.vocabulary.find(token.content);
   if (known < 0)
     known = pipeline.extra.find(token.content);
   if (known >= 0 && known != token.id)
     return Error::at(where, "id of added token " + quote(token.content),
-                     std::to_string(known) + " as in the vocabulary",
-                     std::to_string(token.id));
+                     std::to_string(known) + " as in the vocabulary", std::to_string(token.id));
   if (known < 0) {
     if (pipeline.vocabulary.has(token.id) || pipeline.extra.has(token.id))
       return Error::at(where, "id of added token " + quote(token.content), "a free id",
-                       std::to_string(token.id) + ", that of " +
-                           quote(pipeline.textOf(token.id)));
+                       std::to_string(token.id) + ", that of " + quote(pipeline.textOf(token.id)));
     pipeline.extra.add(token.content, token.id);
   }
   if (Status s = pipeline.addToken(token); !s)
@@ -356,8 +349,7 @@ Status tokenizer::addToPipeline(Pipeline &pipeline, const AddedToken &token,
   return Status::ok();
 }
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::fromJson(const Json &json,
-                                                       const std::string &name) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::fromJson(const Json &json, const std::string &name) {
   Reader reader(json, name);
   if (Status s = reader.read(); !s)
     return s.takeError();
@@ -371,8 +363,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::fromJson(const Json &json,
           id = found;
   };
   role(special.bos, {"<s>", "<|begin_of_text|>", "<bos>", "[BOS]"});
-  role(special.eos, {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>",
-                     "<|endoftext|>", "<eos>", "[EOS]"});
+  role(special.eos,
+       {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<eos>", "[EOS]"});
   role(special.pad, {"<pad>", "[PAD]"});
   role(special.unk, {"<unk>", "[UNK]"});
   role(special.cls, {"[CLS]"});

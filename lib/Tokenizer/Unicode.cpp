@@ -15,15 +15,14 @@ constexpr Range kRanges[] = {
 
 constexpr uint32_t kLimit = 0x110000;
 
-/// The ranges spread out to one byte per code point (1.1 MB, on first use): text
-/// stays in few scripts, so the touched part lives in the nearest cache.
+/// The ranges spread out to one byte per code point (1.1 MB, on first use):
+/// text stays in few scripts, so the touched part lives in the nearest cache.
 struct CategoryTable {
   std::unique_ptr<uint8_t[]> category{new uint8_t[kLimit]};
   CategoryTable() {
     size_t n = std::size(kRanges);
     for (size_t i = 0; i < n; ++i)
-      for (uint32_t c = kRanges[i].first, e = i + 1 < n ? kRanges[i + 1].first : kLimit;
-           c < e; ++c)
+      for (uint32_t c = kRanges[i].first, e = i + 1 < n ? kRanges[i + 1].first : kLimit; c < e; ++c)
         category[c] = static_cast<uint8_t>(kRanges[i].category);
   }
 };
@@ -74,8 +73,7 @@ Decoded decodeUtf8Slow(std::string_view text, size_t at) {
   auto byte = [&](size_t i) -> uint32_t { return static_cast<unsigned char>(text[at + i]); };
   uint32_t cp = length == 1   ? byte(0)
                 : length == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
-                : length == 3 ? (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 |
-                                    (byte(2) & 0x3F)
+                : length == 3 ? (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)
                               : (byte(0) & 0x07) << 18 | (byte(1) & 0x3F) << 12 |
                                     (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F);
   return {cp, length, true};

@@ -15,8 +15,35 @@
 namespace fingpt::tokenizer {
 
 enum class Category : uint8_t {
-  Cn, Lu, Ll, Lt, Lm, Lo, Mn, Mc, Me, Nd, Nl, No, Pc, Pd, Ps, Pe, Pi, Pf, Po,
-  Sm, Sc, Sk, So, Zs, Zl, Zp, Cc, Cf, Co,
+  Cn,
+  Lu,
+  Ll,
+  Lt,
+  Lm,
+  Lo,
+  Mn,
+  Mc,
+  Me,
+  Nd,
+  Nl,
+  No,
+  Pc,
+  Pd,
+  Ps,
+  Pe,
+  Pi,
+  Pf,
+  Po,
+  Sm,
+  Sc,
+  Sk,
+  So,
+  Zs,
+  Zl,
+  Zp,
+  Cc,
+  Cf,
+  Co,
   SpaceControl ///< of Cc: TAB..CR and U+0085, which \s counts as space
 };
 
@@ -24,21 +51,19 @@ enum class Category : uint8_t {
 using CategorySet = uint32_t;
 constexpr CategorySet bit(Category c) { return 1u << static_cast<unsigned>(c); }
 constexpr CategorySet kUpper = bit(Category::Lu), kLower = bit(Category::Ll);
-constexpr CategorySet kLetter = kUpper | kLower | bit(Category::Lt) |
-                                bit(Category::Lm) | bit(Category::Lo);
+constexpr CategorySet kLetter =
+    kUpper | kLower | bit(Category::Lt) | bit(Category::Lm) | bit(Category::Lo);
 constexpr CategorySet kMark = bit(Category::Mn) | bit(Category::Mc) | bit(Category::Me);
 constexpr CategorySet kNumber = bit(Category::Nd) | bit(Category::Nl) | bit(Category::No);
-constexpr CategorySet kPunctuation =
-    bit(Category::Pc) | bit(Category::Pd) | bit(Category::Ps) | bit(Category::Pe) |
-    bit(Category::Pi) | bit(Category::Pf) | bit(Category::Po);
+constexpr CategorySet kPunctuation = bit(Category::Pc) | bit(Category::Pd) | bit(Category::Ps) |
+                                     bit(Category::Pe) | bit(Category::Pi) | bit(Category::Pf) |
+                                     bit(Category::Po);
 constexpr CategorySet kSymbol =
     bit(Category::Sm) | bit(Category::Sc) | bit(Category::Sk) | bit(Category::So);
-constexpr CategorySet kSeparator =
-    bit(Category::Zs) | bit(Category::Zl) | bit(Category::Zp);
+constexpr CategorySet kSeparator = bit(Category::Zs) | bit(Category::Zl) | bit(Category::Zp);
 constexpr CategorySet kSpace = kSeparator | bit(Category::SpaceControl);
 constexpr CategorySet kControl = bit(Category::Cc) | bit(Category::SpaceControl);
-constexpr CategorySet kOther =
-    kControl | bit(Category::Cf) | bit(Category::Co) | bit(Category::Cn);
+constexpr CategorySet kOther = kControl | bit(Category::Cf) | bit(Category::Co) | bit(Category::Cn);
 
 /// The category of `cp` as a set of one; above U+10FFFF and surrogates: Cn.
 CategorySet categoryOf(uint32_t cp);

@@ -8,9 +8,8 @@ namespace fingpt::tokenizer {
 
 Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given, UnigramOptions options,
                  std::vector<double> exactScores)
-    : vocabulary(vocabulary), pieces(std::move(given)),
-      unknownPieces(vocabulary, pieces), options(options),
-      scores(std::move(exactScores)) {
+    : vocabulary(vocabulary), pieces(std::move(given)), unknownPieces(vocabulary, pieces),
+      options(options), scores(std::move(exactScores)) {
   if (scores.empty())
     scores.assign(pieces.scores.begin(), pieces.scores.end());
   // tokenizers takes the extremes of all pieces, SentencePiece of normal ones.
@@ -24,18 +23,15 @@ Unigram::Unigram(const Vocabulary &vocabulary, ScoredPieces given, UnigramOption
     }
   if (std::isinf(low))
     low = 0;
-  unknownScore = options.floatScores
-                     ? static_cast<double>(static_cast<float>(low) - 10.0f)
-                     : low - 10.0;
+  unknownScore =
+      options.floatScores ? static_cast<double>(static_cast<float>(low) - 10.0f) : low - 10.0;
   for (size_t i = 0; i < scores.size(); ++i) {
     auto id = static_cast<int32_t>(i);
     std::string_view text = vocabulary.text(id);
     PieceType type = pieces.types[i];
     if (type == PieceType::UserDefined) // outweighs any cutting inside it
-      scores[i] = static_cast<double>(
-          static_cast<float>(static_cast<double>(static_cast<float>(text.size()) *
-                                                 static_cast<float>(high)) -
-                             0.1));
+      scores[i] = static_cast<double>(static_cast<float>(
+          static_cast<double>(static_cast<float>(text.size()) * static_cast<float>(high)) - 0.1));
     else if (type != PieceType::Normal)
       continue;
     index.add(text, id);
@@ -47,8 +43,8 @@ bool Unigram::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   return options.floatScores ? viterbi<float>(piece, ids) : viterbi<double>(piece, ids);
 }
 
-/// best[e]: the highest sum over cuttings of text[0, e), its last piece and where
-/// that begins. Only an earlier candidate survives a tie.
+/// best[e]: the highest sum over cuttings of text[0, e), its last piece and
+/// where that begins. Only an earlier candidate survives a tie.
 template <typename Score>
 bool Unigram::viterbi(std::string_view text, std::vector<int32_t> &ids) const {
   struct Node {

@@ -48,13 +48,11 @@ public:
     return id < 0 ? std::nullopt : std::optional<int32_t>(id);
   }
   bool has(int32_t id) const {
-    return id >= 0 && static_cast<size_t>(id) < slots.size() &&
-           slots[static_cast<size_t>(id)] >= 0;
+    return id >= 0 && static_cast<size_t>(id) < slots.size() && slots[static_cast<size_t>(id)] >= 0;
   }
   /// Empty if there is no such id.
   std::string_view text(int32_t id) const {
-    return has(id) ? std::string_view(texts[static_cast<size_t>(
-                         slots[static_cast<size_t>(id)])])
+    return has(id) ? std::string_view(texts[static_cast<size_t>(slots[static_cast<size_t>(id)])])
                    : std::string_view();
   }
   /// One more than the largest id.

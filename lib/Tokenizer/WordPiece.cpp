@@ -7,8 +7,8 @@
 
 namespace fingpt::tokenizer {
 
-WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown,
-                     std::string_view prefix, size_t maxCharacters)
+WordPiece::WordPiece(const Vocabulary &vocabulary, int32_t unknown, std::string_view prefix,
+                     size_t maxCharacters)
     : unknown(unknown), maxCharacters(maxCharacters) {
   for (size_t i = 0; i < vocabulary.size(); ++i) {
     auto id = static_cast<int32_t>(i);
@@ -43,9 +43,11 @@ bool WordPiece::encode(std::string_view piece, std::vector<int32_t> &ids) const 
 
 Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where) {
   SpecialTokens &special = pipeline.specialForUpdate();
-  const std::pair<const char *, std::optional<int32_t> *> roles[] = {
-      {"[UNK]", &special.unk}, {"[CLS]", &special.cls}, {"[SEP]", &special.sep},
-      {"[PAD]", &special.pad}, {"[MASK]", &special.mask}};
+  const std::pair<const char *, std::optional<int32_t> *> roles[] = {{"[UNK]", &special.unk},
+                                                                     {"[CLS]", &special.cls},
+                                                                     {"[SEP]", &special.sep},
+                                                                     {"[PAD]", &special.pad},
+                                                                     {"[MASK]", &special.mask}};
   for (auto [text, id] : roles) {
     if (!*id)
       *id = pipeline.vocabulary.idOf(text);
@@ -64,10 +66,8 @@ Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where
   options.lowercase = lowercase;
   pipeline.normalizers.push_back(bertNormalizer(options));
   pipeline.preTokenizers.push_back(classPreTokenizer(isSpace, SplitBehavior::Removed));
-  pipeline.preTokenizers.push_back(
-      classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
-  pipeline.model =
-      std::make_unique<WordPiece>(pipeline.vocabulary, *special.unk, "##", 100);
+  pipeline.preTokenizers.push_back(classPreTokenizer(isBertPunctuation, SplitBehavior::Isolated));
+  pipeline.model = std::make_unique<WordPiece>(pipeline.vocabulary, *special.unk, "##", 100);
   pipeline.before = {*special.cls};
   pipeline.after = {*special.sep};
   pipeline.decoders = {[] { return wordPieceDecoder("##", true); }};

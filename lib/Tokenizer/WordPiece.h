@@ -44,8 +44,9 @@ private:
 constexpr size_t kMaxWordCharacters = 1000;
 
 class Pipeline;
-/// Everything of BERT beside the vocabulary, for files that hold only that: normalizer,
-/// pre-tokenizer, [CLS] … [SEP], special tokens, decoder. Errors begin with `where`.
+/// Everything of BERT beside the vocabulary, for files that hold only that:
+/// normalizer, pre-tokenizer, [CLS] … [SEP], special tokens, decoder. Errors
+/// begin with `where`.
 Status completeBert(Pipeline &pipeline, bool lowercase, const std::string &where);
 
 } // namespace fingpt::tokenizer

@@ -8,10 +8,14 @@
 namespace fingpt::fuzz {
 
 inline void useTokenizer(const Tokenizer &tokenizer) {
-  static const std::string texts[] = {
-      "", "Hello  world's 1234!\r\n\n", "  na\xC3\xAFve \xE2\x96\x81""e\xCC\x81 \xF0\x9F\x98\x80",
-      "<s>[MASK]<|im_end|></s> a b ab aab", "\xFF\xC3 \xED\xA0\x80", std::string(300, 'a'),
-      std::string(100, ' ')};
+  static const std::string texts[] = {"",
+                                      "Hello  world's 1234!\r\n\n",
+                                      "  na\xC3\xAFve \xE2\x96\x81"
+                                      "e\xCC\x81 \xF0\x9F\x98\x80",
+                                      "<s>[MASK]<|im_end|></s> a b ab aab",
+                                      "\xFF\xC3 \xED\xA0\x80",
+                                      std::string(300, 'a'),
+                                      std::string(100, ' ')};
   for (const std::string &text : texts)
     for (bool special : {true, false}) {
       EncodeOptions options;

@@ -2,7 +2,7 @@
 # text with what it has read.
 set(tokenizer_stages
   lib/Tokenizer/AddedTokens.cpp lib/Tokenizer/BPE.cpp lib/Tokenizer/CharsMap.cpp
-  lib/Tokenizer/Decoders.cpp lib/Tokenizer/Pattern.cpp lib/Tokenizer/PatternCompiler.cpp
+  lib/Tokenizer/Decoders.cpp lib/Tokenizer/Pattern.cpp lib/Tokenizer/PatternEmitter.cpp lib/Tokenizer/PatternParser.cpp
   lib/Tokenizer/PreTokenizers.cpp lib/Tokenizer/Scanner.cpp lib/Tokenizer/Unigram.cpp)
 fingpt_add_fuzzer(tokenizer-json
   SOURCES TokenizerJsonFuzzer.cpp

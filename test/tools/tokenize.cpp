@@ -7,9 +7,10 @@
 //   tokenize-lines chat TOKENIZER FILE [--no-prompt] [--ids]
 //
 // `encode` reads one JSON string per line and prints a JSON array of ids per
-// line; `decode` reads arrays and prints strings; `file` encodes a whole file as
-// one text and prints its ids on one line; `chat` reads arrays of {role, content}
-// and prints the rendered text or its ids. An error is printed as a JSON object.
+// line; `decode` reads arrays and prints strings; `file` encodes a whole file
+// as one text and prints its ids on one line; `chat` reads arrays of {role,
+// content} and prints the rendered text or its ids. An error is printed as a
+// JSON object.
 #include "fingpt/Support/MappedFile.h"
 #include "fingpt/Tokenizer/Tokenizer.h"
 
@@ -20,7 +21,8 @@
 using namespace fingpt;
 
 static int usage() {
-  std::fprintf(stderr, "usage: tokenize-lines encode|decode|file|chat TOKENIZER FILE [OPTION]\n");
+  std::fprintf(stderr, "usage: tokenize-lines encode|decode|file|chat "
+                       "TOKENIZER FILE [OPTION]\n");
   return 2;
 }
 

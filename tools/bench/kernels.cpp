@@ -62,8 +62,7 @@ struct Case {
   Series ofRoof, ofPeer, time;
 };
 
-void check(const float *x, const float *w, const float *y, int64_t M, int64_t N,
-           int64_t K) {
+void check(const float *x, const float *w, const float *y, int64_t M, int64_t N, int64_t K) {
   for (int64_t m = 0; m < M; m += std::max<int64_t>(M / 3, 1))
     for (int64_t n = 0; n < N; n += 7) {
       double sum = 0, size = 0;
@@ -72,17 +71,15 @@ void check(const float *x, const float *w, const float *y, int64_t M, int64_t N,
         size += std::fabs(double(x[m * K + k]) * w[n * K + k]);
       }
       if (!(std::fabs(y[m * N + n] - sum) <= double(K) / (1 << 24) * size)) {
-        std::fprintf(stderr,
-                     "error: linear %ldx%ldx%ld: y[%ld,%ld] is %g, not %g\n",
-                     long(M), long(N), long(K), long(m), long(n),
-                     double(y[m * N + n]), sum);
+        std::fprintf(stderr, "error: linear %ldx%ldx%ld: y[%ld,%ld] is %g, not %g\n", long(M),
+                     long(N), long(K), long(m), long(n), double(y[m * N + n]), sum);
         std::exit(1);
       }
     }
 }
 
-Case linearCase(int64_t M, int64_t N, int64_t K, const float *weights,
-                const float *x, float *y, bool rotate) {
+Case linearCase(int64_t M, int64_t N, int64_t K, const float *weights, const float *x, float *y,
+                bool rotate) {
   size_t size = size_t(N * K), count = rotate ? WeightFloats / size : 1;
   count = std::max<size_t>(count, 1);
   // Enough calls for a few milliseconds; small M goes once through all
@@ -102,20 +99,18 @@ Case linearCase(int64_t M, int64_t N, int64_t K, const float *weights,
     return seconds / double(calls);
   };
   Case result;
-  result.name = "M=" + std::to_string(M) + " N=" + std::to_string(N) +
-                " K=" + std::to_string(K) + (rotate ? "" : " (in cache)");
+  result.name = "M=" + std::to_string(M) + " N=" + std::to_string(N) + " K=" + std::to_string(K) +
+                (rotate ? "" : " (in cache)");
   result.ours = [=] {
-    return timed(
-        [=](const float *w) { fingpt_linear_f32(x, w, nullptr, y, M, N, K); });
+    return timed([=](const float *w) { fingpt_linear_f32(x, w, nullptr, y, M, N, K); });
   };
   result.peer = [=] {
     return timed([=](const float *w) {
       if (M == 1)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, int(N), int(K), 1, w, int(K),
-                    x, 1, 0, y, 1);
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, int(N), int(K), 1, w, int(K), x, 1, 0, y, 1);
       else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, int(M), int(N),
-                    int(K), 1, x, int(K), w, int(K), 0, y, int(N));
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, int(M), int(N), int(K), 1, x, int(K),
+                    w, int(K), 0, y, int(N));
     });
   };
   result.bytes = double(size) * 4;
@@ -146,8 +141,8 @@ Case attentionCase(int64_t T, int64_t S, const float *cache, const float *q,
     static size_t next = 0;
     auto call = [&](size_t i) {
       const float *k = cache + i % count * 2 * size;
-      fingpt_attention_f32(&shape, q, k, k + size, positions, nullptr, nullptr,
-                           0, 0, 0, nullptr, out);
+      fingpt_attention_f32(&shape, q, k, k + size, positions, nullptr, nullptr, 0, 0, 0, nullptr,
+                           out);
     };
     call(next++);
     double start = now();
@@ -164,15 +159,13 @@ Case attentionCase(int64_t T, int64_t S, const float *cache, const float *q,
 } // namespace
 
 int main(int argc, char **argv) {
-  int rounds = argc > 1 ? std::max(std::atoi(argv[1]), 1) : 9;
+  int rounds = argc > 1 ? std::max(int(std::strtol(argv[1], nullptr, 10)), 1) : 9;
   ThreadPool &pool = ThreadPool::global();
   openblas_set_num_threads(int(pool.size()));
-  std::printf(
-      "%u threads, %s; OpenBLAS %s, %d threads; %d rounds, median (range)\n",
-      pool.size(), isaName(currentIsa()), openblas_get_corename(),
-      openblas_get_num_threads(), rounds);
+  std::printf("%u threads, %s; OpenBLAS %s, %d threads; %d rounds, median (range)\n", pool.size(),
+              isaName(currentIsa()), openblas_get_corename(), openblas_get_num_threads(), rounds);
 
-  std::mt19937 random(1);
+  std::mt19937 random(1); // NOLINT(bugprone-random-generator-seed): the same data every time
   std::normal_distribution<float> normal;
   float *weights = hugeBuffer(WeightFloats), *x = hugeBuffer(size_t(4) << 20),
         *y = hugeBuffer(size_t(32) << 20);
@@ -181,8 +174,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < size_t(4) << 20; ++i)
     x[i] = normal(random);
 
-  const int64_t shapes[][2] = {
-      {576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {49152, 576}};
+  const int64_t shapes[][2] = {{576, 576}, {192, 576}, {1536, 576}, {576, 1536}, {49152, 576}};
   std::vector<Case> decode, small, blocked, attentionDecode, attentionPrefill;
   for (auto &shape : shapes) {
     decode.push_back(linearCase(1, shape[0], shape[1], weights, x, y, true));
@@ -192,20 +184,16 @@ int main(int argc, char **argv) {
   std::vector<std::vector<int32_t>> positions;
   for (int64_t S : {512, 1024, 2048, 4096}) {
     positions.push_back({int32_t(S - 1)});
-    attentionDecode.push_back(
-        attentionCase(1, S, weights, x, positions.back().data(), y));
+    attentionDecode.push_back(attentionCase(1, S, weights, x, positions.back().data(), y));
   }
   positions.emplace_back();
   for (int32_t t = 0; t < 2048; ++t)
     positions.back().push_back(t);
   for (int64_t T : {512, 2048})
-    attentionPrefill.push_back(
-        attentionCase(T, T, weights, x, positions.back().data(), y));
+    attentionPrefill.push_back(attentionCase(T, T, weights, x, positions.back().data(), y));
 
-  Series read{"DRAM read", {}}, fma{"multiply-add", {}},
-      fork{"empty parallelFor", {}};
-  auto measure = [](std::vector<Case> &cases, double roof,
-                    double Case::*amount) {
+  Series read{"DRAM read", {}}, fma{"multiply-add", {}}, fork{"empty parallelFor", {}};
+  auto measure = [](std::vector<Case> &cases, double roof, double Case::*amount) {
     for (Case &c : cases) {
       double ours = c.ours();
       c.time.values.push_back(ours);
@@ -235,8 +223,7 @@ int main(int argc, char **argv) {
   read.print("GB/s", 1e-9);
   fma.print("GFLOP/s", 1e-9);
   fork.print("us", 1e6);
-  auto print = [](const char *title, std::vector<Case> &cases,
-                  const char *roof) {
+  auto print = [](const char *title, std::vector<Case> &cases, const char *roof) {
     std::printf("%s\n", title);
     for (Case &c : cases) {
       c.time.name = c.name;

@@ -15,9 +15,7 @@
 namespace fingpt::bench {
 
 double now() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 namespace {
@@ -30,17 +28,14 @@ constexpr size_t Ahead = 128; // Floats: 512 bytes.
 
 #if defined(__x86_64__)
 template <size_t Streams, bool Fetch>
-__attribute__((target("avx512f"))) void readAvx512(const float *data,
-                                                   size_t each) {
+__attribute__((target("avx512f"))) void readAvx512(const float *data, size_t each) {
   __m512 sum[Streams];
   for (auto &s : sum)
     s = _mm512_setzero_ps();
   for (size_t i = 0; i + 16 <= each; i += 16)
     for (size_t s = 0; s < Streams; ++s) {
       if constexpr (Fetch)
-        _mm_prefetch(
-            reinterpret_cast<const char *>(data + s * each + i + Ahead),
-            _MM_HINT_T1);
+        _mm_prefetch(reinterpret_cast<const char *>(data + s * each + i + Ahead), _MM_HINT_T1);
       sum[s] = _mm512_add_ps(sum[s], _mm512_loadu_ps(data + s * each + i));
     }
   float total = 0;
@@ -82,9 +77,8 @@ __attribute__((target("avx512f"))) void multiplyAvx512(int64_t rounds) {
                  "vfmadd231ps %12,%12,%8\n"
                  "vfmadd231ps %12,%12,%9\n vfmadd231ps %12,%12,%10\n "
                  "vfmadd231ps %12,%12,%11"
-                 : "+v"(c[0]), "+v"(c[1]), "+v"(c[2]), "+v"(c[3]), "+v"(c[4]),
-                   "+v"(c[5]), "+v"(c[6]), "+v"(c[7]), "+v"(c[8]), "+v"(c[9]),
-                   "+v"(c[10]), "+v"(c[11])
+                 : "+v"(c[0]), "+v"(c[1]), "+v"(c[2]), "+v"(c[3]), "+v"(c[4]), "+v"(c[5]),
+                   "+v"(c[6]), "+v"(c[7]), "+v"(c[8]), "+v"(c[9]), "+v"(c[10]), "+v"(c[11])
                  : "v"(a));
 }
 __attribute__((target("avx2,fma"))) void multiplyAvx2(int64_t rounds) {
@@ -100,15 +94,13 @@ __attribute__((target("avx2,fma"))) void multiplyAvx2(int64_t rounds) {
                  "vfmadd231ps %12,%12,%8\n"
                  "vfmadd231ps %12,%12,%9\n vfmadd231ps %12,%12,%10\n "
                  "vfmadd231ps %12,%12,%11"
-                 : "+x"(c[0]), "+x"(c[1]), "+x"(c[2]), "+x"(c[3]), "+x"(c[4]),
-                   "+x"(c[5]), "+x"(c[6]), "+x"(c[7]), "+x"(c[8]), "+x"(c[9]),
-                   "+x"(c[10]), "+x"(c[11])
+                 : "+x"(c[0]), "+x"(c[1]), "+x"(c[2]), "+x"(c[3]), "+x"(c[4]), "+x"(c[5]),
+                   "+x"(c[6]), "+x"(c[7]), "+x"(c[8]), "+x"(c[9]), "+x"(c[10]), "+x"(c[11])
                  : "x"(a));
 }
 #endif
 
-template <size_t Streams, bool Fetch>
-void readPlain(const float *data, size_t each) {
+template <size_t Streams, bool Fetch> void readPlain(const float *data, size_t each) {
   float sum[Streams][4] = {};
   for (size_t i = 0; i + 4 <= each; i += 4)
     for (size_t s = 0; s < Streams; ++s)
@@ -138,41 +130,36 @@ void multiplyPlain(int64_t rounds) {
 
 } // namespace
 
-template <size_t Streams, bool Fetch>
-static double readRateOf(const float *data, size_t floats) {
+template <size_t Streams, bool Fetch> static double readRateOf(const float *data, size_t floats) {
   double start = now();
-  ThreadPool::global().parallelFor(
-      floats / 1024, [&](size_t begin, size_t end) {
-        const float *share = data + begin * 1024;
-        size_t each = (end - begin) * 1024 / Streams;
-        switch (currentIsa()) {
+  ThreadPool::global().parallelFor(floats / 1024, [&](size_t begin, size_t end) {
+    const float *share = data + begin * 1024;
+    size_t each = (end - begin) * 1024 / Streams;
+    switch (currentIsa()) {
 #if defined(__x86_64__)
-        case Isa::Avx512:
-          return readAvx512<Streams, Fetch>(share, each);
-        case Isa::Avx2:
-          return readAvx2<Streams, Fetch>(share, each);
+    case Isa::Avx512:
+      return readAvx512<Streams, Fetch>(share, each);
+    case Isa::Avx2:
+      return readAvx2<Streams, Fetch>(share, each);
 #endif
-        default:
-          return readPlain<Streams, Fetch>(share, each);
-        }
-      });
+    default:
+      return readPlain<Streams, Fetch>(share, each);
+    }
+  });
   return double(floats) * sizeof(float) / (now() - start);
 }
 
 double readRate(const float *data, size_t floats) {
   // Streams a power of two apart collide in the caches: drop a few pages.
-  floats -= 17 * 1024;
-  return std::max({readRateOf<1, false>(data, floats),
-                   readRateOf<4, true>(data, floats),
+  floats -= size_t(17) * 1024;
+  return std::max({readRateOf<1, false>(data, floats), readRateOf<4, true>(data, floats),
                    readRateOf<8, false>(data, floats)});
 }
 
 double fmaRate() {
   constexpr int64_t Rounds = 2000000;
   ThreadPool &pool = ThreadPool::global();
-  double lanes = currentIsa() == Isa::Avx512 ? 16
-                 : currentIsa() == Isa::Avx2 ? 8
-                                             : 4;
+  double lanes = currentIsa() == Isa::Avx512 ? 16 : currentIsa() == Isa::Avx2 ? 8 : 4;
   double start = now();
   pool.parallelFor(pool.size(), [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i)

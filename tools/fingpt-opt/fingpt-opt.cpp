@@ -19,16 +19,14 @@
 
 /// True for what is no text: a directory, or a file of weights.
 static bool isModel(llvm::StringRef path) {
-  return llvm::sys::fs::is_directory(path) || path.ends_with(".gguf") ||
-         path.ends_with(".bin");
+  return llvm::sys::fs::is_directory(path) || path.ends_with(".gguf") || path.ends_with(".bin");
 }
 
 /// The graph of a model as text.
-static fingpt::Result<std::string>
-importedText(const std::string &path, const mlir::DialectRegistry &registry) {
+static fingpt::Result<std::string> importedText(const std::string &path,
+                                                const mlir::DialectRegistry &registry) {
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  fingpt::Result<fingpt::ImportedModel> model =
-      fingpt::importModel(path, context);
+  fingpt::Result<fingpt::ImportedModel> model = fingpt::importModel(path, context);
   if (!model)
     return model.takeError();
   std::string text;
@@ -37,8 +35,7 @@ importedText(const std::string &path, const mlir::DialectRegistry &registry) {
   return text;
 }
 
-static mlir::LogicalResult run(int argc, char **argv,
-                               mlir::DialectRegistry &registry) {
+static mlir::LogicalResult run(int argc, char **argv, mlir::DialectRegistry &registry) {
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "fingpt-opt: transforms transformer graphs\n", registry);
   if (!isModel(input))
@@ -50,15 +47,13 @@ static mlir::LogicalResult run(int argc, char **argv,
     return mlir::failure();
   }
   std::string error;
-  std::unique_ptr<llvm::ToolOutputFile> file =
-      mlir::openOutputFile(output, &error);
+  std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &error);
   if (!file) {
     llvm::errs() << "error: " << error << "\n";
     return mlir::failure();
   }
-  if (mlir::failed(mlir::MlirOptMain(
-          file->os(), llvm::MemoryBuffer::getMemBufferCopy(*text, input),
-          registry, mlir::MlirOptMainConfig::createFromCLOptions())))
+  if (mlir::failed(mlir::MlirOptMain(file->os(), llvm::MemoryBuffer::getMemBufferCopy(*text, input),
+                                     registry, mlir::MlirOptMainConfig::createFromCLOptions())))
     return mlir::failure();
   file->keep();
   return mlir::success();
@@ -70,8 +65,7 @@ int main(int argc, char **argv) try {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry
-      .insert<fingpt::fin::FinDialect, fingpt::fin_kernel::FinKernelDialect>();
+  registry.insert<fingpt::fin::FinDialect, fingpt::fin_kernel::FinKernelDialect>();
   fingpt::fin_kernel::registerBufferizationModels(registry);
   fingpt::fin::registerFinPasses();
   fingpt::fin_kernel::registerFinKernelPasses();

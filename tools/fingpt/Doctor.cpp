@@ -35,22 +35,26 @@ static std::vector<Finding> examine() {
   auto features = llvm::sys::getHostCPUFeatures();
   auto has = [&](const char *name) { return features.lookup(name); };
   std::string isa = has("avx512f") ? (has("avx512vnni") ? "AVX-512 with VNNI" : "AVX-512")
-                    : has("avx2") && has("fma") ? "AVX2 and FMA" : "";
+                    : has("avx2") && has("fma") ? "AVX2 and FMA"
+                                                : "";
   out.push_back({isa.empty() ? "lacks" : "ok", "vector instructions",
                  isa.empty() ? "no AVX2: the portable kernels run, several times slower"
                              : isa + " (" + llvm::sys::getHostCPUName().str() + ")"});
-  out.push_back({"ok", "threads", std::to_string(ThreadPool::global().size()) + " used of " +
-                                      std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) +
-                                      " cores (FINGPT_THREADS changes it)"});
+  out.push_back({"ok", "threads",
+                 std::to_string(ThreadPool::global().size()) + " used of " +
+                     std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) +
+                     " cores (FINGPT_THREADS changes it)"});
   uint64_t memory = availableMemory();
   out.push_back({memory < (2ull << 30) ? "note" : "ok", "memory",
                  std::to_string(memory >> 20) + " MiB available"});
   std::string cache = defaultCacheDirectory();
-  bool writable = !cache.empty() && (::access(cache.c_str(), W_OK) == 0 ||
-                                     ::access(cache.substr(0, cache.rfind('/')).c_str(), W_OK) == 0);
+  bool writable =
+      !cache.empty() && (::access(cache.c_str(), W_OK) == 0 ||
+                         ::access(cache.substr(0, cache.rfind('/')).c_str(), W_OK) == 0);
   out.push_back({writable ? "ok" : "note", "code cache",
-                 cache.empty() ? "none: set FINGPT_CACHE_DIR"
-                               : cache + (writable ? "" : " (not writable: every start compiles)")});
+                 cache.empty()
+                     ? "none: set FINGPT_CACHE_DIR"
+                     : cache + (writable ? "" : " (not writable: every start compiles)")});
   out.push_back({"ok", "LLVM", LLVM_VERSION_STRING});
   void *cuda = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
   out.push_back({cuda ? "ok" : "note", "GPU",

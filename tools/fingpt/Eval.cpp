@@ -70,9 +70,10 @@ static Result<int> run(const Options &o, const Common &common) {
 Action addEval(CLI::App &app, const Common &common) {
   auto o = std::make_shared<Options>();
   CLI::App *sub = app.add_subcommand("eval", "Perplexity of a model on a text");
-  sub->footer("The text is cut into chunks of --context tokens; the second half of each is scored,\n"
-              "as llama.cpp's perplexity tool does. Lower is better.\n\n"
-              "  fingpt eval model.gguf --text wikitext2-valid.txt --chunks 32");
+  sub->footer(
+      "The text is cut into chunks of --context tokens; the second half of each is scored,\n"
+      "as llama.cpp's perplexity tool does. Lower is better.\n\n"
+      "  fingpt eval model.gguf --text wikitext2-valid.txt --chunks 32");
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("--text", o->text, "Text file to score")->required();
   sub->add_option("--context", o->context, "Tokens per chunk")

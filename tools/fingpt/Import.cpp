@@ -36,11 +36,10 @@ static Result<int> run(const Options &o, const Common &common) {
                 {"stored_bytes", summary->storedBytes}};
     std::printf("%s\n", out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
-    std::printf("%s: %s, %lld layers, %llu parameters, %.1f MB stored\n",
-                escaped(o.output, 1000).c_str(), summary->architecture.c_str(),
-                static_cast<long long>(summary->layers),
-                static_cast<unsigned long long>(summary->parameters),
-                double(summary->storedBytes) / 1e6);
+    std::printf(
+        "%s: %s, %lld layers, %llu parameters, %.1f MB stored\n", escaped(o.output, 1000).c_str(),
+        summary->architecture.c_str(), static_cast<long long>(summary->layers),
+        static_cast<unsigned long long>(summary->parameters), double(summary->storedBytes) / 1e6);
   }
   return 0;
 }

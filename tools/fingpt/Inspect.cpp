@@ -89,12 +89,21 @@ static void printText(const ModelSummary &s) {
 static void printJson(const ModelSummary &s) {
   Json weights = Json::array();
   for (const WeightSummary &w : s.weights)
-    weights.push_back({{"name", w.name}, {"layer", w.layer}, {"shape", w.shape},
-                       {"form", w.form}, {"parameters", w.elements}, {"bytes", w.bytes}});
-  Json out = {{"source", s.source}, {"architecture", s.architecture}, {"layers", s.layers},
-              {"context_length", s.contextLength}, {"vocab_size", s.vocabSize},
-              {"parameters", s.parameters}, {"stored_bytes", s.storedBytes},
-              {"bits_per_parameter", s.bitsPerWeight}, {"bytes_by_kind", s.bytesByKind},
+    weights.push_back({{"name", w.name},
+                       {"layer", w.layer},
+                       {"shape", w.shape},
+                       {"form", w.form},
+                       {"parameters", w.elements},
+                       {"bytes", w.bytes}});
+  Json out = {{"source", s.source},
+              {"architecture", s.architecture},
+              {"layers", s.layers},
+              {"context_length", s.contextLength},
+              {"vocab_size", s.vocabSize},
+              {"parameters", s.parameters},
+              {"stored_bytes", s.storedBytes},
+              {"bits_per_parameter", s.bitsPerWeight},
+              {"bytes_by_kind", s.bytesByKind},
               {"weights", std::move(weights)}};
   std::printf("%s\n", out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }

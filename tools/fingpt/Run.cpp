@@ -32,9 +32,9 @@ static Result<int> run(const Options &o, const Common &common) {
   if (!o.tokenizer.empty())
     (*model)->useTokenizer(o.tokenizer);
   if (!(*model)->isDecoder())
-    return Error::at(escaped(o.source, 1000), "cannot generate text: " +
-                                                  quote((*model)->architecture()) +
-                                                  " is no causal language model");
+    return Error::at(escaped(o.source, 1000),
+                     "cannot generate text: " + quote((*model)->architecture()) +
+                         " is no causal language model");
   if (Result<const Tokenizer *> t = (*model)->tokenizer(); !t)
     return t.takeError();
   progress.update("compiling");
@@ -51,7 +51,7 @@ static Result<int> run(const Options &o, const Common &common) {
 
   GenerateOptions generation;
   generation.maxTokens = o.tokens;
-  generation.sampling = {float(o.temperature), o.topK,          float(o.topP),
+  generation.sampling = {float(o.temperature), o.topK,           float(o.topP),
                          float(o.minP),        float(o.penalty), o.seed};
   generation.chat = o.chat;
   generation.system = o.system;
@@ -89,9 +89,10 @@ static Result<int> run(const Options &o, const Common &common) {
     std::fflush(stdout);
   }
   char line[200];
-  std::snprintf(line, sizeof line,
-                "ready in %.2f s; prompt %zu tokens at %.1f tokens/s; generated %zu at %.1f tokens/s",
-                ready, result->promptTokens.size(), prefillRate, result->tokens.size(), decodeRate);
+  std::snprintf(
+      line, sizeof line,
+      "ready in %.2f s; prompt %zu tokens at %.1f tokens/s; generated %zu at %.1f tokens/s", ready,
+      result->promptTokens.size(), prefillRate, result->tokens.size(), decodeRate);
   progress.finish(line);
   return 0;
 }

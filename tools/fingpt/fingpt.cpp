@@ -25,7 +25,7 @@ static int report(const Error &error) {
   return 1;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   std::signal(SIGINT, interrupted);
   std::signal(SIGPIPE, SIG_DFL); // `fingpt run ... | head` ends quietly
   CLI::App app{"fingpt: import, inspect, evaluate and run transformer models"};
@@ -73,4 +73,14 @@ int main(int argc, char **argv) {
     return report(Error("fingpt: out of memory"));
   }
   return 2;
+}
+
+int main(int argc, char **argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception &e) {
+    // Our libraries return errors; this is for the standard library's.
+    std::fprintf(stderr, "error: fingpt: %s\n", e.what());
+    return 1;
+  }
 }

@@ -26,9 +26,9 @@ struct EvaluateOptions {
 
 struct Evaluation {
   double perplexity = 0;
-  double standardError = 0;           ///< of the perplexity
-  int64_t tokens = 0;                 ///< scored
-  std::vector<double> nllPerChunk;    ///< mean per scored token
+  double standardError = 0;        ///< of the perplexity
+  int64_t tokens = 0;              ///< scored
+  std::vector<double> nllPerChunk; ///< mean per scored token
   double seconds = 0;
 };
 

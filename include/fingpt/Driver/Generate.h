@@ -14,8 +14,8 @@ namespace fingpt {
 struct GenerateOptions {
   int64_t maxTokens = 128;
   SamplingOptions sampling;
-  bool chat = false;            ///< wrap the prompt in the model's chat format
-  std::string system;           ///< system message, with chat
+  bool chat = false;  ///< wrap the prompt in the model's chat format
+  std::string system; ///< system message, with chat
   bool ignoreEos = false;
   std::vector<std::string> stop; ///< texts that end generation
   /// Text as it becomes available, whole UTF-8 characters only.

@@ -26,19 +26,17 @@ struct GraphParam {
 
 /// Every parameter of the module once, in the order of first use. Refuses a key
 /// that stands for two kinds of bytes. `file` is for messages.
-Result<std::vector<GraphParam>> graphParams(mlir::ModuleOp module,
-                                            const std::string &file);
+Result<std::vector<GraphParam>> graphParams(mlir::ModuleOp module, const std::string &file);
 
 /// Error unless `store` holds every parameter of the module as it is stored.
-Status checkGraphParams(mlir::ModuleOp module, const ParamStore &store,
-                        const std::string &file);
+Status checkGraphParams(mlir::ModuleOp module, const ParamStore &store, const std::string &file);
 
 /// Makes every parameter of the module by `rule`, for tests without data:
 ///   "random:SEED"  floats normal with sigma 0.02, vectors near 1 unless their
 ///                  name ends in "bias"; codes random; i32 vectors 0, 1, 2, …
 ///   "splat:VALUE"  floats VALUE, integers 0
-Status makeGraphParams(mlir::ModuleOp module, const std::string &rule,
-                       ParamStore &store, const std::string &file);
+Status makeGraphParams(mlir::ModuleOp module, const std::string &rule, ParamStore &store,
+                       const std::string &file);
 
 } // namespace fingpt
 

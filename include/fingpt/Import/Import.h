@@ -47,19 +47,13 @@ struct ImportedModel {
 Result<SourceKind> detectSource(const std::string &path);
 
 /// Imports any accepted form. `context` must have the fin dialect registered.
-Result<ImportedModel> importModel(const std::string &path,
-                                  mlir::MLIRContext &context);
+Result<ImportedModel> importModel(const std::string &path, mlir::MLIRContext &context);
 
-Result<ImportedModel> importGGUF(const std::string &path,
-                                 mlir::MLIRContext &context);
-Result<ImportedModel> importHuggingFace(const std::string &path,
-                                        mlir::MLIRContext &context);
-Result<ImportedModel> importLlama2C(const std::string &path,
-                                    mlir::MLIRContext &context);
-Result<ImportedModel> importModelDirectory(const std::string &path,
-                                           mlir::MLIRContext &context);
-Result<ImportedModel> importMLIR(const std::string &path,
-                                 mlir::MLIRContext &context);
+Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importModelDirectory(const std::string &path, mlir::MLIRContext &context);
+Result<ImportedModel> importMLIR(const std::string &path, mlir::MLIRContext &context);
 
 } // namespace fingpt
 

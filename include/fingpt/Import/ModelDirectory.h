@@ -32,8 +32,7 @@ struct WriteOptions {
 
 /// Writes graph, configuration, tokenizer and the parameters that the graph
 /// refers to, under the graph's keys; streaming, one tensor in memory.
-Status writeModelDirectory(const ImportedModel &model,
-                           const std::string &directory,
+Status writeModelDirectory(const ImportedModel &model, const std::string &directory,
                            const WriteOptions &options = {});
 
 /// Reads every byte of the files and compares it with fingpt.json. Importing

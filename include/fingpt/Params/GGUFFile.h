@@ -17,7 +17,19 @@
 namespace fingpt {
 
 enum class GGUFType : uint32_t {
-  U8 = 0, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64
+  U8 = 0,
+  I8,
+  U16,
+  I16,
+  U32,
+  I32,
+  F32,
+  Bool,
+  String,
+  Array,
+  U64,
+  I64,
+  F64
 };
 
 /// One metadata value. Strings and arrays are views into the mapping.
@@ -31,9 +43,9 @@ struct GGUFValue {
 
 struct GGUFTensor {
   std::string name;
-  uint32_t type;          ///< ggml type id
-  Shape shape;            ///< row-major: the reverse of the file's ne[]
-  uint64_t offset;        ///< absolute in the file
+  uint32_t type;   ///< ggml type id
+  Shape shape;     ///< row-major: the reverse of the file's ne[]
+  uint64_t offset; ///< absolute in the file
   uint64_t bytes;
 };
 

@@ -21,9 +21,9 @@ namespace fingpt {
 
 struct Llama2CDims {
   int64_t dim = 0, hidden = 0, layers = 0, heads = 0, kvHeads = 0;
-  int64_t vocab = 0;          ///< made positive
-  int64_t sequence = 0;       ///< longest sequence
-  bool separateHead = false;  ///< the file's vocab was negative: `output.weight` exists
+  int64_t vocab = 0;         ///< made positive
+  int64_t sequence = 0;      ///< longest sequence
+  bool separateHead = false; ///< the file's vocab was negative: `output.weight` exists
   int64_t headDim() const { return dim / heads; }
   int64_t kvDim() const { return headDim() * kvHeads; }
 };

@@ -33,8 +33,22 @@
 namespace fingpt {
 
 enum class DType : uint8_t {
-  Bool, U8, I8, U16, I16, U32, I32, U64, I64,
-  F8E4M3, F8E5M2, F8E8M0, F16, BF16, F32, F64,
+  Bool,
+  U8,
+  I8,
+  U16,
+  I16,
+  U32,
+  I32,
+  U64,
+  I64,
+  F8E4M3,
+  F8E5M2,
+  F8E8M0,
+  F16,
+  BF16,
+  F32,
+  F64,
 };
 /// Bytes of one element.
 size_t dtypeSize(DType dtype);
@@ -50,8 +64,8 @@ struct ParamInfo {
   std::string name;
   DType dtype;
   Shape shape;
-  uint64_t bytes = 0;     ///< dense size: product(shape) * dtypeSize
-  std::string source;     ///< file it comes from, "overlay", "random", "splat"
+  uint64_t bytes = 0; ///< dense size: product(shape) * dtypeSize
+  std::string source; ///< file it comes from, "overlay", "random", "splat"
 };
 
 /// How a quantized tensor of a file is made of parameters of this store. The
@@ -59,24 +73,25 @@ struct ParamInfo {
 /// the formula is exact (bit for bit what the format's reference decodes, up
 /// to the rounding of one f32 multiply and add).
 struct BlockForm {
-  std::string name;      ///< the tensor, e.g. "blk.0.attn_q.weight"
-  std::string format;    ///< "Q4_0", "Q6_K", …
-  Shape shape;           ///< dense shape [out, in]
-  unsigned bits = 0;     ///< of codes; 8 for Q8_0
+  std::string name;   ///< the tensor, e.g. "blk.0.attn_q.weight"
+  std::string format; ///< "Q4_0", "Q6_K", …
+  Shape shape;        ///< dense shape [out, in]
+  unsigned bits = 0;  ///< of codes; 8 for Q8_0
   bool codesSigned = false;
-  int64_t group = 0;     ///< elements along `in` that share a scale
+  int64_t group = 0; ///< elements along `in` that share a scale
   /// (code - zero)·scale + min. For IQ4_NL code → codebook[code]·scale.
-  std::string codes, scales, mins;     ///< parameter names; mins may be empty
-  int64_t zero = 0;                    ///< constant zero point
-  std::vector<float> codebook;         ///< for lookup formats
+  std::string codes, scales, mins; ///< parameter names; mins may be empty
+  int64_t zero = 0;                ///< constant zero point
+  std::vector<float> codebook;     ///< for lookup formats
   /// k-quants: scales are themselves (code - subZero)·superScale, per group,
   /// with one f16 superScale per `superGroup` groups.
   bool twoLevel = false;
-  unsigned scaleBits = 0;              ///< bits of `scales`/`mins` codes, stored as U8/I8
+  unsigned scaleBits = 0; ///< bits of `scales`/`mins` codes, stored as U8/I8
   bool scalesSigned = false;
-  int64_t scaleZero = 0;               ///< Q3_K: 32
-  int64_t superGroup = 0;              ///< groups per super block
-  std::string superScales, superMins;  ///< f16 [out, in/256]; value = q·(superScales·scale) − superMins·min
+  int64_t scaleZero = 0;  ///< Q3_K: 32
+  int64_t superGroup = 0; ///< groups per super block
+  std::string superScales,
+      superMins; ///< f16 [out, in/256]; value = q·(superScales·scale) − superMins·min
 };
 
 struct TensorData {

@@ -45,11 +45,8 @@ public:
   /// In the order of their data.
   const std::vector<SafetensorsTensor> &tensors() const { return tensorTable; }
   /// Moves the table out.
-  static std::vector<SafetensorsTensor>
-  takeTensors(std::shared_ptr<const SafetensorsFile> file);
-  const std::map<std::string, std::string, std::less<>> &metadata() const {
-    return values;
-  }
+  static std::vector<SafetensorsTensor> takeTensors(std::shared_ptr<const SafetensorsFile> file);
+  const std::map<std::string, std::string, std::less<>> &metadata() const { return values; }
 
 private:
   SafetensorsFile() = default;

@@ -45,9 +45,10 @@ private:
 /// split into model-0000i-of-0000N.safetensors plus an index file.
 /// What could be made again is released after it was written.
 /// Returns the names of the files written in `directory`.
-Result<std::vector<std::string>>
-writeParams(const ParamStore &store, const std::vector<std::string> &names,
-            const std::string &directory, uint64_t shardBytes = 5ull << 30);
+Result<std::vector<std::string>> writeParams(const ParamStore &store,
+                                             const std::vector<std::string> &names,
+                                             const std::string &directory,
+                                             uint64_t shardBytes = 5ull << 30);
 
 } // namespace fingpt
 

@@ -22,8 +22,8 @@ extern "C" {
 /// contiguous. w is [N, K]. Any M, N, K ≥ 0. Memory-bound for small M (streams
 /// w once, several rows in flight); a blocked product for large M. A row of y
 /// has the same bits for every M.
-void fingpt_linear_f32(const float *x, const float *w, const float *bias,
-                       float *y, int64_t M, int64_t N, int64_t K);
+void fingpt_linear_f32(const float *x, const float *w, const float *bias, float *y, int64_t M,
+                       int64_t N, int64_t K);
 
 typedef struct {
   int64_t batch, tokens, keys; ///< B, T, S
@@ -45,11 +45,9 @@ typedef struct {
 /// zeros. Keys that no query sees (past lengths[b], after a causal position,
 /// before a window) are not used, whatever their memory holds; tokens without
 /// `positions` count from 0.
-void fingpt_attention_f32(const FingptAttention *shape, const float *q,
-                          const float *k, const float *v,
-                          const int32_t *positions, const int32_t *lengths,
-                          const float *bias, int64_t biasBatch,
-                          int64_t biasHead, int64_t biasToken,
+void fingpt_attention_f32(const FingptAttention *shape, const float *q, const float *k,
+                          const float *v, const int32_t *positions, const int32_t *lengths,
+                          const float *bias, int64_t biasBatch, int64_t biasHead, int64_t biasToken,
                           const float *sinks, float *out);
 
 /// Scratch for compiled functions: a per-thread stack of blocks. `mark` at

@@ -18,11 +18,10 @@ namespace fingpt {
 
 struct SamplingOptions {
   float temperature = 0.0f;
-  int32_t topK = 0;  ///< 0: off
-  float topP = 1.0f; ///< nucleus: smallest set with mass ≥ topP
-  float minP = 0.0f; ///< drop p < minP · max p
-  float repetitionPenalty =
-      1.0f; ///< logit>0 → /penalty, <0 → ·penalty, for seen tokens
+  int32_t topK = 0;               ///< 0: off
+  float topP = 1.0f;              ///< nucleus: smallest set with mass ≥ topP
+  float minP = 0.0f;              ///< drop p < minP · max p
+  float repetitionPenalty = 1.0f; ///< logit>0 → /penalty, <0 → ·penalty, for seen tokens
   uint64_t seed = 0;
 };
 

@@ -32,8 +32,7 @@ public:
   unsigned size() const;
   /// Calls body(begin, end) for disjoint ranges that cover [0, n). `grain`: the
   /// least size of a range; a loop that fits in one runs on the caller.
-  void parallelFor(size_t n, const std::function<void(size_t, size_t)> &body,
-                   size_t grain = 1);
+  void parallelFor(size_t n, const std::function<void(size_t, size_t)> &body, size_t grain = 1);
 
 private:
   struct Impl;

@@ -21,8 +21,7 @@ namespace fingpt {
 class AtomicDirectory {
 public:
   /// Refuses an existing, non-empty `target` unless `replace`.
-  static Result<std::unique_ptr<AtomicDirectory>> create(const std::string &target,
-                                                         bool replace);
+  static Result<std::unique_ptr<AtomicDirectory>> create(const std::string &target, bool replace);
   ~AtomicDirectory();
   AtomicDirectory(const AtomicDirectory &) = delete;
   AtomicDirectory &operator=(const AtomicDirectory &) = delete;

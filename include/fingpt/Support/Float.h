@@ -19,9 +19,7 @@ inline uint32_t floatToBits(float f) {
   return bits;
 }
 
-inline float bf16ToFloat(uint16_t h) {
-  return bitsToFloat(static_cast<uint32_t>(h) << 16);
-}
+inline float bf16ToFloat(uint16_t h) { return bitsToFloat(static_cast<uint32_t>(h) << 16); }
 inline uint16_t floatToBf16(float f) {
   uint32_t b = floatToBits(f);
   if ((b & 0x7fffffffu) > 0x7f800000u) // NaN: keep it quiet

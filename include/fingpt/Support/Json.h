@@ -33,7 +33,7 @@ public:
       : value(&value), file(std::move(file)), pointer(std::move(pointer)) {}
   /// Error unless the value is an object.
   Status expectObject() const;
-  bool has(const char *key) const; ///< present and not null
+  bool has(const char *key) const;         ///< present and not null
   const Json *find(const char *key) const; ///< null if absent or null
   const Json &json() const { return *value; }
   /// FILE:POINTER/key, for messages.
@@ -41,8 +41,7 @@ public:
 
   /// Integer in [low, high]; `fallback` if absent. Without fallback: required.
   Result<int64_t> integer(const char *key, int64_t low, int64_t high) const;
-  Result<int64_t> integer(const char *key, int64_t low, int64_t high,
-                          int64_t fallback) const;
+  Result<int64_t> integer(const char *key, int64_t low, int64_t high, int64_t fallback) const;
   /// Finite number (integer or float).
   Result<double> number(const char *key) const;
   Result<double> number(const char *key, double fallback) const;

@@ -25,9 +25,7 @@ public:
   const std::string &path() const { return name; }
   size_t size() const { return length; }
   const uint8_t *data() const { return base; }
-  std::string_view view() const {
-    return {reinterpret_cast<const char *>(base), length};
-  }
+  std::string_view view() const { return {reinterpret_cast<const char *>(base), length}; }
   /// Tells the kernel that [offset, offset+length) is not needed for now.
   void dropPages(size_t offset, size_t length) const;
 

@@ -37,8 +37,8 @@ public:
   /// "WHERE: WHAT"
   static Error at(std::string_view where, std::string_view what);
   /// "WHERE: WHAT, expected X, got Y"
-  static Error at(std::string_view where, std::string_view what,
-                  std::string_view expected, std::string_view got);
+  static Error at(std::string_view where, std::string_view what, std::string_view expected,
+                  std::string_view got);
   const std::string &message() const { return text; }
   /// The same error with "PREFIX:" in front, for a caller that knows the file.
   Error in(std::string_view prefix) const;

@@ -1,8 +1,8 @@
 // Text to token ids and back, bit-exact with the reference implementations.
 //
-//   auto tok = Tokenizer::load("model-dir");      // or a .gguf, tokenizer.json, .model file
-//   std::vector<int32_t> ids = *tok->encode("Hello  world");
-//   std::string text = tok->decode(ids);
+//   auto tok = Tokenizer::load("model-dir");      // or a .gguf,
+//   tokenizer.json, .model file std::vector<int32_t> ids = *tok->encode("Hello
+//   world"); std::string text = tok->decode(ids);
 //
 // Three families: byte-level BPE, SentencePiece (BPE and unigram, with byte
 // fallback) and WordPiece; built from tokenizer.json, GGUF metadata, a
@@ -31,8 +31,8 @@ struct EncodeOptions {
   /// Recognise special tokens written out in the text ("<|im_end|>"). Off for
   /// text of strangers inside a chat template.
   bool parseSpecial = true;
-  /// With parseSpecial: byte ranges [begin, end) of the text, in order, in which
-  /// special tokens are not recognised all the same.
+  /// With parseSpecial: byte ranges [begin, end) of the text, in order, in
+  /// which special tokens are not recognised all the same.
   std::vector<std::pair<size_t, size_t>> literal = {};
 };
 
@@ -42,8 +42,8 @@ struct SpecialTokens {
   std::vector<int32_t> stop; ///< every token that ends generation (EOS, end of turn)
 };
 
-/// A decoding under way: text comes out as soon as no later id can change it, so
-/// no character is ever split.
+/// A decoding under way: text comes out as soon as no later id can change it,
+/// so no character is ever split.
 class DecodeSession {
 public:
   virtual ~DecodeSession();
@@ -65,11 +65,10 @@ public:
   /// From the metadata of a GGUF file that is open already.
   static Result<std::unique_ptr<Tokenizer>> fromGGUF(const GGUFFile &file);
   /// From the text of a tokenizer.json; `name` is for messages.
-  static Result<std::unique_ptr<Tokenizer>> fromJson(const Json &json,
-                                                     const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>> fromJson(const Json &json, const std::string &name);
   /// From the bytes of a SentencePiece .model.
-  static Result<std::unique_ptr<Tokenizer>>
-  fromSentencePiece(std::string_view bytes, const std::string &name);
+  static Result<std::unique_ptr<Tokenizer>> fromSentencePiece(std::string_view bytes,
+                                                              const std::string &name);
   /// From the bytes of llama2.c's tokenizer.bin.
   static Result<std::unique_ptr<Tokenizer>> fromLlama2C(std::string_view bytes,
                                                         const std::string &name);
@@ -114,8 +113,7 @@ struct ChatMessage {
 /// (ChatML, Llama 2/3, Mistral, Gemma, Phi-3, Qwen, Zephyr …) are recognised
 /// by their text and rendered natively; no template code is ever executed. The
 /// text holds BOS where the format has it: encode it with addSpecial off.
-Result<std::string> renderChat(const Tokenizer &tokenizer,
-                               const std::vector<ChatMessage> &messages,
+Result<std::string> renderChat(const Tokenizer &tokenizer, const std::vector<ChatMessage> &messages,
                                bool addGenerationPrompt = true);
 /// Ids of the rendered messages; special tokens that a message spells out are
 /// plain text.

@@ -38,7 +38,7 @@ struct Entry {
   std::vector<MemRefType> arguments; ///< without the parameter table
   std::vector<std::string> keys;     ///< of the table, in order
   std::vector<const void *> table;
-  void *address = nullptr;           ///< void(*)(void *table, descriptor *...)
+  void *address = nullptr; ///< void(*)(void *table, descriptor *...)
 };
 
 /// One call of @prepare.
@@ -227,8 +227,7 @@ Status JITModel::Impl::compileFunctions(ModuleOp module) {
       texts.push_back(isolate(f, module));
   HostTarget target = HostTarget::detect();
   PipelineOptions pipeline{options.cache, options.reference, options.precision};
-  std::string directory =
-      options.cacheDirectory.empty() ? "" : options.cacheDirectory + "/objects";
+  std::string directory = options.cacheDirectory.empty() ? "" : options.cacheDirectory + "/objects";
   ObjectCache cache(directory);
   std::vector<std::string> objects(texts.size());
   std::atomic<size_t> next{0};
@@ -294,8 +293,8 @@ Status JITModel::Impl::link(const std::vector<std::string> &objects) {
     return failed(process.takeError());
   library.addGenerator(std::move(*process)); // the C library's mathematics
   for (const std::string &object : objects)
-    if (llvm::Error e = jit->addObjectFile(
-            llvm::MemoryBuffer::getMemBufferCopy(object, "fingpt-function")))
+    if (llvm::Error e =
+            jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "fingpt-function")))
       return failed(std::move(e));
   for (auto &item : entries) {
     auto address = jit->lookup(("_mlir_ciface_" + item.getKey()).str());
@@ -315,30 +314,39 @@ Result<TensorData> JITModel::Impl::bytesOf(const std::string &key, uint64_t expe
     return it->second;
   Result<TensorData> data = params->get(key);
   if (data && expected != 0 && data->bytes != expected)
-    return Error::at("parameter " + quote(key), "wrong size",
-                     std::to_string(expected) + " bytes", std::to_string(data->bytes));
+    return Error::at("parameter " + quote(key), "wrong size", std::to_string(expected) + " bytes",
+                     std::to_string(data->bytes));
   return data;
 }
 
 /// Calls a compiled function; every argument is a pointer.
-static void callPacked(void *address, const void *table, std::vector<Descriptor> &args) {
+static void callPacked(void *address, const void *const *table, std::vector<Descriptor> &args) {
   void *a[8];
   for (size_t i = 0; i < args.size(); ++i)
     a[i] = &args[i];
-  void *t = const_cast<void *>(table);
+  void *t = const_cast<const void **>(table);
   using P = void *;
   switch (args.size()) {
-  case 0: reinterpret_cast<void (*)(P)>(address)(t); break;
-  case 1: reinterpret_cast<void (*)(P, P)>(address)(t, a[0]); break;
-  case 2: reinterpret_cast<void (*)(P, P, P)>(address)(t, a[0], a[1]); break;
-  case 3: reinterpret_cast<void (*)(P, P, P, P)>(address)(t, a[0], a[1], a[2]); break;
-  case 4: reinterpret_cast<void (*)(P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3]); break;
+  case 0:
+    reinterpret_cast<void (*)(P)>(address)(t);
+    break;
+  case 1:
+    reinterpret_cast<void (*)(P, P)>(address)(t, a[0]);
+    break;
+  case 2:
+    reinterpret_cast<void (*)(P, P, P)>(address)(t, a[0], a[1]);
+    break;
+  case 3:
+    reinterpret_cast<void (*)(P, P, P, P)>(address)(t, a[0], a[1], a[2]);
+    break;
+  case 4:
+    reinterpret_cast<void (*)(P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3]);
+    break;
   case 5:
     reinterpret_cast<void (*)(P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4]);
     break;
   case 6:
-    reinterpret_cast<void (*)(P, P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4],
-                                                             a[5]);
+    reinterpret_cast<void (*)(P, P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4], a[5]);
     break;
   default:
     std::abort(); // call() has checked the count
@@ -427,11 +435,12 @@ static Status checkParams(ModuleOp graph, const ParamStore &params) {
       return;
     }
     Type element = type.getElementType();
-    bool sameType = element.isF64()    ? info->dtype == DType::F64
-                    : element.isF32()  ? info->dtype == DType::F32
-                    : element.isF16()  ? info->dtype == DType::F16
-                    : element.isBF16() ? info->dtype == DType::BF16
-                                       : dtypeSize(info->dtype) * 8 == element.getIntOrFloatBitWidth();
+    bool sameType = element.isF64()   ? info->dtype == DType::F64
+                    : element.isF32() ? info->dtype == DType::F32
+                    : element.isF16() ? info->dtype == DType::F16
+                    : element.isBF16()
+                        ? info->dtype == DType::BF16
+                        : dtypeSize(info->dtype) * 8 == element.getIntOrFloatBitWidth();
     if (!sameType || llvm::ArrayRef<int64_t>(info->shape) != type.getShape()) {
       std::string expected;
       llvm::raw_string_ostream(expected) << type;
@@ -453,9 +462,8 @@ static int64_t embeddingRows(ModuleOp graph) {
   return rows;
 }
 
-Result<std::unique_ptr<JITModel>> JITModel::compile(ModuleOp graph,
-                                                    std::shared_ptr<ParamStore> params,
-                                                    const JITOptions &options) {
+Result<std::unique_ptr<JITModel>>
+JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITOptions &options) {
   std::unique_ptr<JITModel> model(new JITModel);
   Impl &impl = *model->impl;
   impl.params = std::move(params);

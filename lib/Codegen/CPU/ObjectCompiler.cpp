@@ -98,9 +98,9 @@ Result<std::string> compileObject(const std::string &text, const PipelineOptions
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, why);
   if (!backend)
     return Error::at("compile", "no LLVM target for this machine: " + why);
-  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
-      triple, target.cpu, target.features, {}, llvm::Reloc::PIC_, std::nullopt,
-      llvm::CodeGenOptLevel::Default, /*JIT=*/true));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      backend->createTargetMachine(triple, target.cpu, target.features, {}, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Default, /*JIT=*/true));
   llvmModule->setTargetTriple(triple);
   llvmModule->setDataLayout(machine->createDataLayout());
   for (llvm::Function &f : *llvmModule) {

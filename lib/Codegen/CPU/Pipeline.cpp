@@ -9,18 +9,18 @@
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
 #include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/Transforms/SubsetInsertionOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
-#include "mlir/Dialect/Linalg/Transforms/SubsetInsertionOpInterfaceImpl.h"
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -117,11 +117,11 @@ void registerCPUPipelines() {
 }
 
 void registerCPUDialects(DialectRegistry &registry) {
-  registry.insert<fin::FinDialect, fin_kernel::FinKernelDialect, arith::ArithDialect,
-                  func::FuncDialect, tensor::TensorDialect, linalg::LinalgDialect,
-                  math::MathDialect, scf::SCFDialect, memref::MemRefDialect,
-                  bufferization::BufferizationDialect, cf::ControlFlowDialect,
-                  LLVM::LLVMDialect, vector::VectorDialect>();
+  registry
+      .insert<fin::FinDialect, fin_kernel::FinKernelDialect, arith::ArithDialect, func::FuncDialect,
+              tensor::TensorDialect, linalg::LinalgDialect, math::MathDialect, scf::SCFDialect,
+              memref::MemRefDialect, bufferization::BufferizationDialect, cf::ControlFlowDialect,
+              LLVM::LLVMDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerAllDialectInterfaceImplementations(registry);

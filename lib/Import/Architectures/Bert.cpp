@@ -22,32 +22,27 @@ void readBert(ConfigReader &r, ModelConfig &c) {
   r.refuse("add_cross_attention", "cross-attention is not supported");
   std::string positions = r.string("position_embedding_type", "absolute");
   if (positions != "absolute")
-    r.fail("position_embedding_type", "positions", "\"absolute\"",
-           quote(positions));
-  if (const Json *classes = r.json().find("architectures");
-      classes && classes->is_array())
+    r.fail("position_embedding_type", "positions", "\"absolute\"", quote(positions));
+  if (const Json *classes = r.json().find("architectures"); classes && classes->is_array())
     for (const Json &name : *classes)
       c.maskedHead |= name == "BertForMaskedLM" || name == "BertForPreTraining";
 }
 
-static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x,
-                       const std::string &p, int64_t layer) {
+static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
+                       int64_t layer) {
   Value q = b.linear(x, p + "self.query", c.hidden, true);
   Value k = b.linear(x, p + "self.key", c.hidden, true);
   Value v = b.linear(x, p + "self.value", c.hidden, true);
-  return b.linear(b.attention(q, k, v, layer), p + "output.dense", c.hidden,
-                  true);
+  return b.linear(b.attention(q, k, v, layer), p + "output.dense", c.hidden, true);
 }
 
 /// dense, activation, norm, then the table's transpose with a bias of its own.
-static Value maskedHead(TransformerBuilder &b, const ModelConfig &c, Value h,
-                        Value table) {
+static Value maskedHead(TransformerBuilder &b, const ModelConfig &c, Value h, Value table) {
   const std::string p = "/cls.predictions.";
   h = b.activate(b.linear(h, p + "transform.dense", c.hidden, true));
   h = b.layerNorm(h, p + "transform.LayerNorm");
   Value head =
-      b.headWeight(p + "decoder.weight", "embeddings.word_embeddings.weight",
-                   table, c.hidden);
+      b.headWeight(p + "decoder.weight", "embeddings.word_embeddings.weight", table, c.hidden);
   std::string bias = b.has(p + "bias") ? p + "bias" : p + "decoder.bias";
   return b.linear(h, head, b.vector(bias, c.vocab));
 }
@@ -57,11 +52,9 @@ Value buildBert(TransformerBuilder &b, const ModelConfig &c) {
   std::string e = "embeddings.";
   Value table = b.weight(e + "word_embeddings.weight", c.vocab, c.hidden);
   Value h = b.embedding(b.tokens(), table);
-  Value types =
-      b.weight(e + "token_type_embeddings.weight", c.tokenTypes, c.hidden);
+  Value types = b.weight(e + "token_type_embeddings.weight", c.tokenTypes, c.hidden);
   h = b.add(h, b.embedding(b.tokenTypes(), types));
-  Value places =
-      b.weight(e + "position_embeddings.weight", c.context, c.hidden);
+  Value places = b.weight(e + "position_embeddings.weight", c.context, c.hidden);
   h = b.add(h, b.embedding(b.positions(), places));
   h = b.layerNorm(h, e + "LayerNorm");
   for (int64_t i = 0; i < c.layers && !b.failed(); ++i) {

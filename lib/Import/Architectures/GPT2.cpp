@@ -24,14 +24,12 @@ void readGPT2(ConfigReader &r, ModelConfig &c) {
   r.refuse("add_cross_attention", "cross-attention is not supported");
 }
 
-static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x,
-                       const std::string &p, int64_t layer) {
+static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
+                       int64_t layer) {
   auto third = [&](const char *part, int64_t i) {
-    Value w = b.weightRows(p + "c_attn.weight", 3 * c.hidden, c.hidden,
-                           i * c.hidden, c.hidden, p + part + ".weight");
-    return b.linear(
-        x, w,
-        b.vectorPart(p + "c_attn.bias", 3 * c.hidden, i * c.hidden, c.hidden));
+    Value w = b.weightRows(p + "c_attn.weight", 3 * c.hidden, c.hidden, i * c.hidden, c.hidden,
+                           p + part + ".weight");
+    return b.linear(x, w, b.vectorPart(p + "c_attn.bias", 3 * c.hidden, i * c.hidden, c.hidden));
   };
   Value q = third("q_attn", 0);
   Value k = third("k_attn", 1);
@@ -55,8 +53,7 @@ Value buildGPT2(TransformerBuilder &b, const ModelConfig &c) {
   }
   b.endLayers();
   h = b.layerNorm(h, "ln_f");
-  return b.linear(
-      h, b.headWeight("/lm_head.weight", "wte.weight", table, c.hidden));
+  return b.linear(h, b.headWeight("/lm_head.weight", "wte.weight", table, c.hidden));
 }
 
 } // namespace fingpt

@@ -28,16 +28,14 @@ static void readQwenWindows(ConfigReader &r, ModelConfig &c) {
 }
 
 void readQwen2(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c,
-            {151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, false, "silu"});
+  r.decoder(c, {151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, false, "silu"});
   c.attentionBias = true; // q, k and v, with no key that says so
   r.rope(c);
   readQwenWindows(r, c);
 }
 
 void readQwen3(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c,
-            {151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, false, "silu"});
+  r.decoder(c, {151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, false, "silu"});
   c.attentionBias = c.outputBias = r.boolean("attention_bias", false);
   c.queryKeyNorm = true;
   r.rope(c);
@@ -53,18 +51,17 @@ void readPhi3(ConfigReader &r, ModelConfig &c) {
 }
 
 /// Queries, keys and values of x; `first` counts the rows of a fused weight.
-static Value project(TransformerBuilder &b, const ModelConfig &c, Value x,
-                     const std::string &p, const char *name, int64_t width,
-                     int64_t first) {
+static Value project(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
+                     const char *name, int64_t width, int64_t first) {
   if (!c.fusedProjections)
     return b.linear(x, p + name, width, c.attentionBias);
   int64_t rows = (c.heads + 2 * c.kvHeads) * c.headDim;
-  return b.linear(x, b.weightRows(p + "qkv_proj.weight", rows, c.hidden, first,
-                                  width, p + name + ".weight"));
+  return b.linear(
+      x, b.weightRows(p + "qkv_proj.weight", rows, c.hidden, first, width, p + name + ".weight"));
 }
 
-static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x,
-                       const std::string &p, int64_t layer) {
+static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
+                       int64_t layer) {
   int64_t width = c.heads * c.headDim, kvWidth = c.kvHeads * c.headDim;
   Value q = project(b, c, x, p, "q_proj", width, 0);
   Value k = project(b, c, x, p, "k_proj", kvWidth, width);
@@ -77,17 +74,14 @@ static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x,
   const RopeConfig &rope = local ? c.localRope : c.rope;
   q = b.rope(q, rope);
   k = b.rope(k, rope);
-  return b.linear(b.attention(q, k, v, layer), p + "o_proj", c.hidden,
-                  c.outputBias);
+  return b.linear(b.attention(q, k, v, layer), p + "o_proj", c.hidden, c.outputBias);
 }
 
-static Value mlp(TransformerBuilder &b, const ModelConfig &c, Value x,
-                 const std::string &p) {
+static Value mlp(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p) {
   auto half = [&](const char *name, int64_t first) {
     if (!c.fusedProjections)
       return b.linear(x, p + name, c.intermediate, c.mlpBias);
-    return b.linear(x, b.weightRows(p + "gate_up_proj.weight",
-                                    2 * c.intermediate, c.hidden, first,
+    return b.linear(x, b.weightRows(p + "gate_up_proj.weight", 2 * c.intermediate, c.hidden, first,
                                     c.intermediate, p + name + ".weight"));
   };
   Value gate = b.activate(half("gate_proj", 0));
@@ -103,13 +97,12 @@ Value buildLlama(TransformerBuilder &b, const ModelConfig &c) {
     h = b.scale(h, c.embeddingScale);
   for (int64_t i = 0; i < c.layers && !b.failed(); ++i) {
     std::string p = b.layer("layers", i);
-    Value x = attention(b, c, b.rmsNorm(h, p + "input_layernorm"),
-                        p + "self_attn.", i);
+    Value x = attention(b, c, b.rmsNorm(h, p + "input_layernorm"), p + "self_attn.", i);
     if (c.branchNorms)
       x = b.rmsNorm(x, p + "post_attention_layernorm");
     h = b.add(h, x);
-    x = b.rmsNorm(h, p + (c.branchNorms ? "pre_feedforward_layernorm"
-                                        : "post_attention_layernorm"));
+    x = b.rmsNorm(h,
+                  p + (c.branchNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm"));
     x = mlp(b, c, x, p + "mlp.");
     if (c.branchNorms)
       x = b.rmsNorm(x, p + "post_feedforward_layernorm");
@@ -117,8 +110,7 @@ Value buildLlama(TransformerBuilder &b, const ModelConfig &c) {
   }
   b.endLayers();
   h = b.rmsNorm(h, "norm");
-  Value head =
-      b.headWeight("/lm_head.weight", "embed_tokens.weight", table, c.hidden);
+  Value head = b.headWeight("/lm_head.weight", "embed_tokens.weight", table, c.hidden);
   return b.softCap(b.linear(h, head), c.logitSoftCap);
 }
 

@@ -14,8 +14,7 @@ void readOPT(ConfigReader &r, ModelConfig &c) {
   c.layers = r.integer("num_hidden_layers", 1, kMaxLayers, 12);
   c.heads = c.kvHeads = r.integer("num_attention_heads", 1, kMaxHeads, 12);
   c.intermediate = r.integer("ffn_dim", 1, kMaxWidth, 3072);
-  c.context = r.integer("max_position_embeddings", 1,
-                        kMaxContext - kPositionOffset, 2048);
+  c.context = r.integer("max_position_embeddings", 1, kMaxContext - kPositionOffset, 2048);
   c.embeddingWidth = r.integer("word_embed_proj_dim", 1, kMaxWidth, c.hidden);
   c.normEps = 1e-5; // nn.LayerNorm's default; OPT has no key
   c.activation = r.activation("activation_function", "relu");
@@ -27,19 +26,18 @@ void readOPT(ConfigReader &r, ModelConfig &c) {
   r.checkHeads(c, "hidden_size", "num_attention_heads");
 }
 
-static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x,
-                       const std::string &p, int64_t layer) {
+static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
+                       int64_t layer) {
   Value q = b.linear(x, p + "q_proj", c.hidden, c.attentionBias);
   Value k = b.linear(x, p + "k_proj", c.hidden, c.attentionBias);
   Value v = b.linear(x, p + "v_proj", c.hidden, c.attentionBias);
-  return b.linear(b.attention(q, k, v, layer), p + "out_proj", c.hidden,
-                  c.attentionBias);
+  return b.linear(b.attention(q, k, v, layer), p + "out_proj", c.hidden, c.attentionBias);
 }
 
 /// x + block(x), with a norm before the block or after the sum.
 template <typename Block>
-static Value residual(TransformerBuilder &b, const ModelConfig &c, Value x,
-                      const std::string &norm, Block block) {
+static Value residual(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &norm,
+                      Block block) {
   Value y = block(c.normBefore ? b.layerNorm(x, norm, c.affineNorm) : x);
   y = b.add(x, y);
   return c.normBefore ? y : b.layerNorm(y, norm, c.affineNorm);
@@ -52,14 +50,12 @@ Value buildOPT(TransformerBuilder &b, const ModelConfig &c) {
   bool projected = c.embeddingWidth != c.hidden;
   if (projected)
     h = b.linear(h, "project_in", c.hidden);
-  Value places =
-      b.weight("embed_positions.weight", c.context + kPositionOffset, c.hidden);
+  Value places = b.weight("embed_positions.weight", c.context + kPositionOffset, c.hidden);
   h = b.add(h, b.embedding(b.positions(kPositionOffset), places));
   for (int64_t i = 0; i < c.layers && !b.failed(); ++i) {
     std::string p = b.layer("layers", i);
-    h = residual(b, c, h, p + "self_attn_layer_norm", [&](Value x) {
-      return attention(b, c, x, p + "self_attn.", i);
-    });
+    h = residual(b, c, h, p + "self_attn_layer_norm",
+                 [&](Value x) { return attention(b, c, x, p + "self_attn.", i); });
     h = residual(b, c, h, p + "final_layer_norm", [&](Value x) {
       x = b.activate(b.linear(x, p + "fc1", c.intermediate, c.attentionBias));
       return b.linear(x, p + "fc2", c.hidden, c.attentionBias);
@@ -70,8 +66,8 @@ Value buildOPT(TransformerBuilder &b, const ModelConfig &c) {
     h = b.layerNorm(h, "final_layer_norm", c.affineNorm);
   if (projected)
     h = b.linear(h, "project_out", c.embeddingWidth);
-  return b.linear(h, b.headWeight("/lm_head.weight", "embed_tokens.weight",
-                                  table, c.embeddingWidth));
+  return b.linear(h,
+                  b.headWeight("/lm_head.weight", "embed_tokens.weight", table, c.embeddingWidth));
 }
 
 } // namespace fingpt

@@ -13,14 +13,10 @@ struct ArchitectureRow {
   const char *gguf, *modelType, *className;
 };
 constexpr ArchitectureRow kArchitectures[] = {
-    {"gemma", "gemma", "GemmaForCausalLM"},
-    {"gemma2", "gemma2", "Gemma2ForCausalLM"},
-    {"gemma3", "gemma3_text", "Gemma3ForCausalLM"},
-    {"gpt2", "gpt2", "GPT2LMHeadModel"},
-    {"llama", "llama", "LlamaForCausalLM"},
-    {"phi3", "phi3", "Phi3ForCausalLM"},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM"},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM"},
+    {"gemma", "gemma", "GemmaForCausalLM"},         {"gemma2", "gemma2", "Gemma2ForCausalLM"},
+    {"gemma3", "gemma3_text", "Gemma3ForCausalLM"}, {"gpt2", "gpt2", "GPT2LMHeadModel"},
+    {"llama", "llama", "LlamaForCausalLM"},         {"phi3", "phi3", "Phi3ForCausalLM"},
+    {"qwen2", "qwen2", "Qwen2ForCausalLM"},         {"qwen3", "qwen3", "Qwen3ForCausalLM"},
 };
 
 /// The decimal that an f32 was written from: 9.999999747378752e-06 → 1e-05.
@@ -38,17 +34,14 @@ double shortest(double value) {
 /// Reads metadata into `config`, keeping the first problem.
 class Converter {
 public:
-  Converter(const GGUFFile &file, const ParamStore &store,
-            const ArchitectureRow &row)
+  Converter(const GGUFFile &file, const ParamStore &store, const ArchitectureRow &row)
       : file(file), store(store), row(row), arch(row.gguf) {}
 
   Result<Json> run();
 
 private:
   std::string key(const std::string &name) const { return arch + "." + name; }
-  bool has(const std::string &name) const {
-    return file.find(key(name)) != nullptr;
-  }
+  bool has(const std::string &name) const { return file.find(key(name)) != nullptr; }
   bool hasTensor(const std::string &name) const {
     return store.find(name) || store.findBlockForm(name);
   }
@@ -80,8 +73,7 @@ private:
 } // namespace
 
 /// Without a fallback (0) the key is required.
-int64_t Converter::integer(const std::string &name, int64_t high,
-                           int64_t fallback) {
+int64_t Converter::integer(const std::string &name, int64_t high, int64_t fallback) {
   if (fallback != 0 && !has(name))
     return fallback;
   Result<int64_t> value = file.integer(key(name));
@@ -91,8 +83,7 @@ int64_t Converter::integer(const std::string &name, int64_t high,
   }
   if (*value >= 1 && *value <= high)
     return *value;
-  fail(Error::at(where(name), "out of range",
-                 "an integer in [1, " + std::to_string(high) + "]",
+  fail(Error::at(where(name), "out of range", "an integer in [1, " + std::to_string(high) + "]",
                  std::to_string(*value)));
   return 1;
 }
@@ -105,8 +96,7 @@ double Converter::positive(const std::string &name, double fallback) {
   }
   if (std::isfinite(*value) && *value > 0)
     return shortest(*value);
-  fail(Error::at(where(name), "out of range", "a number above 0",
-                 numberText(*value)));
+  fail(Error::at(where(name), "out of range", "a number above 0", numberText(*value)));
   return 1;
 }
 
@@ -115,13 +105,11 @@ void Converter::vocabulary() {
   int64_t rows = 0;
   if (const BlockForm *form = store.findBlockForm("token_embd.weight"))
     rows = form->shape[0];
-  else if (const ParamInfo *info = store.find("token_embd.weight");
-           info && !info->shape.empty())
+  else if (const ParamInfo *info = store.find("token_embd.weight"); info && !info->shape.empty())
     rows = info->shape[0];
   if (rows == 0)
-    return fail(
-        Error::at(escaped(file.path(), 1000) + ": tensor \"token_embd.weight\"",
-                  "missing", "the embedding table", "nothing"));
+    return fail(Error::at(escaped(file.path(), 1000) + ": tensor \"token_embd.weight\"", "missing",
+                          "the embedding table", "nothing"));
   config["vocab_size"] = integer("vocab_size", kMaxVocab, rows);
 }
 
@@ -133,17 +121,13 @@ void Converter::heads() {
                    "a divisor of embedding_length " + std::to_string(hidden),
                    std::to_string(headCount)));
   if (headCount % kv != 0)
-    fail(Error::at(where("attention.head_count_kv"),
-                   "number of key-value heads",
-                   "a divisor of head_count " + std::to_string(headCount),
-                   std::to_string(kv)));
-  headDim = integer("attention.key_length", kMaxHeads,
-                    std::max<int64_t>(hidden / headCount, 1));
+    fail(Error::at(where("attention.head_count_kv"), "number of key-value heads",
+                   "a divisor of head_count " + std::to_string(headCount), std::to_string(kv)));
+  headDim = integer("attention.key_length", kMaxHeads, std::max<int64_t>(hidden / headCount, 1));
   int64_t valueDim = integer("attention.value_length", kMaxHeads, headDim);
   if (valueDim != headDim)
     fail(Error::at(where("attention.value_length"), "head size of values",
-                   "that of keys, " + std::to_string(headDim),
-                   std::to_string(valueDim)));
+                   "that of keys, " + std::to_string(headDim), std::to_string(valueDim)));
   config["num_attention_heads"] = headCount;
   config["num_key_value_heads"] = kv;
   config["head_dim"] = headDim;
@@ -151,17 +135,14 @@ void Converter::heads() {
 
 /// The factors of longrope, from the two tensors that hold them.
 void Converter::longRope(Json &scaling) {
-  for (auto [name, as] :
-       {std::pair("rope_factors_short.weight", "short_factor"),
-        std::pair("rope_factors_long.weight", "long_factor")}) {
+  for (auto [name, as] : {std::pair("rope_factors_short.weight", "short_factor"),
+                          std::pair("rope_factors_long.weight", "long_factor")}) {
     const ParamInfo *info = store.find(name);
     if (!info || info->dtype != DType::F32 || info->shape.size() != 1)
-      return fail(
-          Error::at(escaped(file.path(), 1000) + ": tensor " + quote(name),
-                    info ? "wrong type" : "missing", "an F32 vector",
-                    info ? std::string(dtypeName(info->dtype)) + " " +
-                               shapeText(info->shape)
-                         : "nothing"));
+      return fail(Error::at(
+          escaped(file.path(), 1000) + ": tensor " + quote(name), info ? "wrong type" : "missing",
+          "an F32 vector",
+          info ? std::string(dtypeName(info->dtype)) + " " + shapeText(info->shape) : "nothing"));
     Result<TensorData> data = store.get(name);
     if (!data)
       return fail(data.takeError());
@@ -169,10 +150,9 @@ void Converter::longRope(Json &scaling) {
     for (int64_t i = 0; i < info->shape[0]; ++i) {
       float factor = data->as<float>()[i];
       if (!std::isfinite(factor) || factor <= 0)
-        return fail(
-            Error::at(escaped(file.path(), 1000) + ": tensor " + quote(name),
-                      "element " + std::to_string(i), "a number above 0",
-                      numberText(factor)));
+        return fail(Error::at(escaped(file.path(), 1000) + ": tensor " + quote(name),
+                              "element " + std::to_string(i), "a number above 0",
+                              numberText(factor)));
       values.push_back(shortest(factor));
     }
     scaling[as] = std::move(values);
@@ -187,8 +167,7 @@ void Converter::longRope(Json &scaling) {
 void Converter::rope() {
   if (arch == "gpt2")
     return;
-  config["rope_theta"] =
-      positive("rope.freq_base", arch == "gemma3" ? 1e6 : 1e4);
+  config["rope_theta"] = positive("rope.freq_base", arch == "gemma3" ? 1e6 : 1e4);
   int64_t rotary = integer("rope.dimension_count", kMaxHeads, headDim);
   if (rotary != headDim) {
     // Readers truncate the product: it must not come out below the width.
@@ -202,8 +181,7 @@ void Converter::rope() {
     Json scaling = Json::object();
     longRope(scaling);
     if (!scaling.empty()) {
-      config["original_max_position_embeddings"] =
-          scaling["original_max_position_embeddings"];
+      config["original_max_position_embeddings"] = scaling["original_max_position_embeddings"];
       config["rope_scaling"] = std::move(scaling);
     }
     return;
@@ -215,37 +193,34 @@ void Converter::rope() {
   if (*type == "none" && !old)
     return;
   double factor =
-      positive(old && !has("rope.scaling.factor") ? "rope.scale_linear"
-                                                  : "rope.scaling.factor",
-               1);
+      positive(old && !has("rope.scaling.factor") ? "rope.scale_linear" : "rope.scaling.factor", 1);
   if (*type == "linear" || *type == "none") {
     if (factor != 1)
       config["rope_scaling"] = Json{{"type", "linear"}, {"factor", factor}};
     return;
   }
   if (*type != "yarn")
-    return fail(Error::at(where("rope.scaling.type"), "rotary scaling",
-                          "none, linear or yarn", quote(*type)));
+    return fail(Error::at(where("rope.scaling.type"), "rotary scaling", "none, linear or yarn",
+                          quote(*type)));
   Json scaling{{"type", "yarn"}, {"factor", factor}};
   scaling["original_max_position_embeddings"] =
       integer("rope.scaling.original_context_length", kMaxContext, context);
   if (has("rope.scaling.attn_factor"))
-    scaling["attention_factor"] = positive("rope.scaling.attn_factor", 1) *
-                                  (factor > 1 ? 0.1 * std::log(factor) + 1 : 1);
+    scaling["attention_factor"] =
+        positive("rope.scaling.attn_factor", 1) * (factor > 1 ? 0.1 * std::log(factor) + 1 : 1);
   config["rope_scaling"] = std::move(scaling);
 }
 
 /// Windows, caps, scales and biases.
 void Converter::attention() {
   // qwen2 files may carry the window of a config that did not use it.
-  bool slides =
-      arch == "llama" || arch == "phi3" || arch == "gemma2" || arch == "gemma3";
+  bool slides = arch == "llama" || arch == "phi3" || arch == "gemma2" || arch == "gemma3";
   Result<int64_t> window = file.integer(key("attention.sliding_window"), 0);
   if (!window)
     return fail(window.takeError());
   if (*window < 0 || *window > kMaxContext)
-    fail(Error::at(where("attention.sliding_window"), "out of range",
-                   "an integer of at least 0", std::to_string(*window)));
+    fail(Error::at(where("attention.sliding_window"), "out of range", "an integer of at least 0",
+                   std::to_string(*window)));
   if (slides && *window > 0)
     config["sliding_window"] = *window;
 
@@ -269,15 +244,12 @@ void Converter::attention() {
 
 Result<Json> Converter::run() {
   const bool gpt2 = arch == "gpt2";
-  config = Json{{"architectures", Json::array({row.className})},
-                {"model_type", row.modelType}};
+  config = Json{{"architectures", Json::array({row.className})}, {"model_type", row.modelType}};
   hidden = integer("embedding_length", kMaxWidth);
   context = integer("context_length", kMaxContext);
-  if (file.find(key("expert_count")) &&
-      integer("expert_count", kMaxWidth, 1) > 1)
+  if (file.find(key("expert_count")) && integer("expert_count", kMaxWidth, 1) > 1)
     fail(Error::at(where("expert_count"), "mixture of experts", "a dense model",
-                   std::to_string(integer("expert_count", kMaxWidth, 1)) +
-                       " experts"));
+                   std::to_string(integer("expert_count", kMaxWidth, 1)) + " experts"));
   vocabulary();
   int64_t layers = integer("block_count", kMaxLayers);
   int64_t ffn = integer("feed_forward_length", kMaxWidth);
@@ -288,10 +260,8 @@ Result<Json> Converter::run() {
     config["n_head"] = headCount;
     config["n_inner"] = ffn;
     config["n_positions"] = context;
-    config["layer_norm_epsilon"] =
-        positive("attention.layer_norm_epsilon", 1e-5);
-    for (const char *name :
-         {"num_attention_heads", "num_key_value_heads", "head_dim"})
+    config["layer_norm_epsilon"] = positive("attention.layer_norm_epsilon", 1e-5);
+    for (const char *name : {"num_attention_heads", "num_key_value_heads", "head_dim"})
       config.erase(name);
   } else {
     config["hidden_size"] = hidden;
@@ -322,9 +292,8 @@ Result<Json> configFromGGUF(const GGUFFile &file, const ParamStore &store) {
   for (const ArchitectureRow &row : kArchitectures)
     if (*arch == row.gguf)
       return Converter(file, store, row).run();
-  return Error::at(escaped(file.path(), 1000) + ":general.architecture",
-                   "architecture", "one of " + knownGGUFArchitectures(),
-                   quote(*arch));
+  return Error::at(escaped(file.path(), 1000) + ":general.architecture", "architecture",
+                   "one of " + knownGGUFArchitectures(), quote(*arch));
 }
 
 } // namespace fingpt

@@ -8,8 +8,7 @@
 
 namespace fingpt {
 
-Result<ImportedModel> importGGUF(const std::string &path,
-                                 mlir::MLIRContext &context) {
+Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &context) {
   auto file = GGUFFile::open(path);
   if (!file)
     return file.takeError();
@@ -18,8 +17,8 @@ Result<ImportedModel> importGGUF(const std::string &path,
   if (!kind)
     return kind.takeError();
   if (*kind != "model")
-    return Error::at(escaped(path, 1000) + ":general.type", "kind of file",
-                     "\"model\"", quote(*kind));
+    return Error::at(escaped(path, 1000) + ":general.type", "kind of file", "\"model\"",
+                     quote(*kind));
   Result<int64_t> parts = gguf.integer("split.count", 1);
   if (!parts)
     return parts.takeError();
@@ -51,8 +50,7 @@ Result<ImportedModel> importGGUF(const std::string &path,
   if (!names)
     return names.takeError();
   // Read into the configuration.
-  for (const char *done :
-       {"rope_factors_short.weight", "rope_factors_long.weight"})
+  for (const char *done : {"rope_factors_short.weight", "rope_factors_long.weight"})
     names->erase(std::remove(names->begin(), names->end(), done), names->end());
 
   FileConventions conventions;
@@ -64,8 +62,8 @@ Result<ImportedModel> importGGUF(const std::string &path,
   conventions.conv1DTransposed = true;
   if (model.params->find("rope_freqs.weight"))
     conventions.ropeDivisors = "rope_freqs.weight";
-  auto graph = buildModel(*architecture, *c, *model.params,
-                          std::move(conventions), *names, context);
+  auto graph =
+      buildModel(*architecture, *c, *model.params, std::move(conventions), *names, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);

@@ -61,8 +61,7 @@ std::string withoutNumber(std::string_view name, std::string &number) {
   return out.replace(4, number.size(), "#");
 }
 
-template <size_t N>
-const char *lookup(const Row (&table)[N], const std::string &name) {
+template <size_t N> const char *lookup(const Row (&table)[N], const std::string &name) {
   for (const Row &row : table)
     if (name == row.gguf)
       return row.huggingFace;
@@ -76,8 +75,7 @@ const char *rowFor(std::string_view arch, const std::string &name) {
     if (const char *found = lookup(kPhi3, name))
       return found;
   bool four = arch == "gemma2" || arch == "gemma3";
-  if (const char *found =
-          four ? lookup(kFourNorms, name) : lookup(kTwoNorms, name))
+  if (const char *found = four ? lookup(kFourNorms, name) : lookup(kTwoNorms, name))
     return found;
   return lookup(kLlama, name);
 }
@@ -101,16 +99,15 @@ std::string huggingFaceName(std::string_view arch, std::string_view name) {
   return out + std::string(suffix);
 }
 
-Result<std::vector<std::string>>
-aliasNames(ParamStore &store, std::string_view arch,
-           const std::vector<std::string> &names, const std::string &file) {
+Result<std::vector<std::string>> aliasNames(ParamStore &store, std::string_view arch,
+                                            const std::vector<std::string> &names,
+                                            const std::string &file) {
   std::vector<std::string> out;
   for (const std::string &name : names) {
     std::string as = huggingFaceName(arch, name);
     if (as.empty())
-      return Error::at(
-          escaped(file, 1000) + ": tensor " + quote(name), "unexpected",
-          "a tensor of architecture " + std::string(arch), "an unknown name");
+      return Error::at(escaped(file, 1000) + ": tensor " + quote(name), "unexpected",
+                       "a tensor of architecture " + std::string(arch), "an unknown name");
     if (as != name)
       if (Status s = store.alias(as, name); !s)
         return s.error().in(escaped(file, 1000));

@@ -18,9 +18,9 @@ std::string huggingFaceName(std::string_view arch, std::string_view name);
 
 /// Gives every tensor of `names` its Hugging Face name in `store`; returns
 /// those. An unknown name is an error.
-Result<std::vector<std::string>>
-aliasNames(ParamStore &store, std::string_view arch,
-           const std::vector<std::string> &names, const std::string &file);
+Result<std::vector<std::string>> aliasNames(ParamStore &store, std::string_view arch,
+                                            const std::vector<std::string> &names,
+                                            const std::string &file);
 
 } // namespace fingpt
 

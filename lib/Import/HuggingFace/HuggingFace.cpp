@@ -10,8 +10,7 @@ namespace fs = std::filesystem;
 namespace fingpt {
 
 /// Opens the weights of a directory; returns the file that names them.
-static Result<std::string> openWeights(const std::string &directory,
-                                       ParamStore &store) {
+static Result<std::string> openWeights(const std::string &directory, ParamStore &store) {
   std::string single = directory + "/model.safetensors";
   std::string index = single + ".index.json";
   std::error_code ec;
@@ -28,11 +27,8 @@ static Result<std::string> openWeights(const std::string &directory,
   bool pickle = fs::exists(directory + "/pytorch_model.bin", ec) ||
                 fs::exists(directory + "/pytorch_model.bin.index.json", ec);
   return Error::at(
-      escaped(directory, 1000), "weights",
-      "model.safetensors or model.safetensors.index.json",
-      pickle
-          ? "pytorch_model.bin, a pickle that can run code (convert it first)"
-          : "neither");
+      escaped(directory, 1000), "weights", "model.safetensors or model.safetensors.index.json",
+      pickle ? "pytorch_model.bin, a pickle that can run code (convert it first)" : "neither");
 }
 
 /// Multimodal files keep the language model's configuration under text_config.
@@ -41,8 +37,7 @@ static const Json *textConfig(const Json &config) {
   return it != config.end() && it->is_object() ? &*it : nullptr;
 }
 
-Result<ImportedModel> importHuggingFace(const std::string &path,
-                                        mlir::MLIRContext &context) {
+Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRContext &context) {
   std::string directory = path;
   while (directory.size() > 1 && directory.back() == '/')
     directory.pop_back();
@@ -57,23 +52,19 @@ Result<ImportedModel> importHuggingFace(const std::string &path,
   const Json *nested = textConfig(*json);
   const Json &config = nested ? *nested : *json;
   std::string pointer = nested ? "/text_config" : "";
-  Result<std::string> type =
-      JsonObject(config, configFile, pointer).string("model_type");
+  Result<std::string> type = JsonObject(config, configFile, pointer).string("model_type");
   if (!type)
     return type.takeError();
   const Architecture *architecture = findArchitecture(*type);
   if (!architecture)
-    return Error::at(escaped(configFile, 1000) + ":" + pointer + "/model_type",
-                     "architecture", "one of " + knownArchitectures(),
-                     quote(*type));
+    return Error::at(escaped(configFile, 1000) + ":" + pointer + "/model_type", "architecture",
+                     "one of " + knownArchitectures(), quote(*type));
   if (const Json *q = root.find("quantization_config"))
     return Error::at(root.where("quantization_config"), "quantized checkpoint",
                      "plain F32, F16 or BF16 weights",
-                     q->is_object() && q->contains("quant_method")
-                         ? describe((*q)["quant_method"])
-                         : describe(*q));
-  Result<ModelConfig> c =
-      readConfig(*architecture, config, configFile, pointer);
+                     q->is_object() && q->contains("quant_method") ? describe((*q)["quant_method"])
+                                                                   : describe(*q));
+  Result<ModelConfig> c = readConfig(*architecture, config, configFile, pointer);
   if (!c)
     return c.takeError();
 
@@ -88,8 +79,7 @@ Result<ImportedModel> importHuggingFace(const std::string &path,
 
   FileConventions conventions;
   conventions.file = *weights;
-  auto graph = buildModel(*architecture, *c, *model.params,
-                          std::move(conventions), names, context);
+  auto graph = buildModel(*architecture, *c, *model.params, std::move(conventions), names, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);

@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -119,11 +119,11 @@ TEST_F(Decode, SteadyStateAllocatesNothing) {
   std::vector<float> cache(size_t(code->cacheLayers() * 2 * context * code->cacheWidth()));
   std::vector<float> logits(32);
   int32_t token = 3, position = 0;
-  std::vector<TensorRef> arguments{{&token, {1, 1}},
-                                   {&position, {1, 1}},
-                                   {cache.data(), {code->cacheLayers(), 2, 1, context,
-                                                   code->cacheWidth()}},
-                                   {logits.data(), {1, 1, 32}}};
+  std::vector<TensorRef> arguments{
+      {&token, {1, 1}},
+      {&position, {1, 1}},
+      {cache.data(), {code->cacheLayers(), 2, 1, context, code->cacheWidth()}},
+      {logits.data(), {1, 1, 32}}};
   for (; position < 4; ++position)
     ASSERT_TRUE(bool(code->call("decode", arguments)));
   long growths = fingpt_arena_growths();
@@ -239,10 +239,9 @@ TEST_F(Decode, RefusesWhatCompiledCodeCouldNotTake) {
   EXPECT_EQ((*session)->append({1, 2, 3, 4, 5}, logits).error().message(),
             "session: sequence too long, expected at most 4 tokens, got 5");
   std::vector<int32_t> ids{1, 2};
-  EXPECT_EQ(code->call("forward", {{ids.data(), {1, 2}}, {logits.data(), {1, 2, 31}}})
-                .error()
-                .message(),
-            "@forward: argument 1 does not fit, expected memref<?x?x32xf32>, got [1, 2, 31]");
+  EXPECT_EQ(
+      code->call("forward", {{ids.data(), {1, 2}}, {logits.data(), {1, 2, 31}}}).error().message(),
+      "@forward: argument 1 does not fit, expected memref<?x?x32xf32>, got [1, 2, 31]");
   EXPECT_EQ(code->call("nothing", {}).error().message(),
             "@nothing: is not a function of this model");
 }

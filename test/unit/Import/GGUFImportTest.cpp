@@ -20,25 +20,16 @@ struct Model {
     integer("llama.feed_forward_length", 64);
     integer("llama.attention.head_count", 2);
     number("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    tensors = {{"token_embd.weight", {32, 4}},
-               {"output_norm.weight", {32}},
-               {"blk.0.attn_norm.weight", {32}},
-               {"blk.0.ffn_norm.weight", {32}},
-               {"blk.0.attn_q.weight", {32, 32}},
-               {"blk.0.attn_k.weight", {32, 32}},
-               {"blk.0.attn_v.weight", {32, 32}},
-               {"blk.0.attn_output.weight", {32, 32}},
-               {"blk.0.ffn_gate.weight", {32, 64}},
-               {"blk.0.ffn_up.weight", {32, 64}},
+    tensors = {{"token_embd.weight", {32, 4}},      {"output_norm.weight", {32}},
+               {"blk.0.attn_norm.weight", {32}},    {"blk.0.ffn_norm.weight", {32}},
+               {"blk.0.attn_q.weight", {32, 32}},   {"blk.0.attn_k.weight", {32, 32}},
+               {"blk.0.attn_v.weight", {32, 32}},   {"blk.0.attn_output.weight", {32, 32}},
+               {"blk.0.ffn_gate.weight", {32, 64}}, {"blk.0.ffn_up.weight", {32, 64}},
                {"blk.0.ffn_down.weight", {64, 32}}};
   }
-  void integer(const std::string &key, uint32_t v) {
-    pairs[key] = u32(4) + u32(v);
-  }
+  void integer(const std::string &key, uint32_t v) { pairs[key] = u32(4) + u32(v); }
   void number(const std::string &key, float v) { pairs[key] = u32(6) + le(v); }
-  void text(const std::string &key, const std::string &v) {
-    pairs[key] = u32(8) + gstr(v);
-  }
+  void text(const std::string &key, const std::string &v) { pairs[key] = u32(8) + gstr(v); }
 
   std::string image() const {
     std::string body = kv("general.architecture", 8, gstr(arch)), infos, data;
@@ -80,10 +71,8 @@ TEST(GGUFImport, ConfigurationOfHuggingFace) {
   TestContext context;
   auto model = importModel(dir.write("m.gguf", m.image()), context);
   ASSERT_TRUE(model) << refusal(model);
-  EXPECT_EQ(
-      model->config,
-      Json::parse(
-          R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama",
+  EXPECT_EQ(model->config, Json::parse(
+                               R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama",
               "vocab_size": 4, "num_attention_heads": 2, "num_key_value_heads": 2,
               "head_dim": 16, "hidden_size": 32, "num_hidden_layers": 1,
               "intermediate_size": 64, "max_position_embeddings": 64, "rms_norm_eps": 1e-05,
@@ -101,9 +90,8 @@ TEST(GGUFImport, Metadata) {
             "m.gguf:general.architecture: architecture, expected one of gemma, "
             "gemma2, gemma3, "
             "gpt2, llama, phi3, qwen2, qwen3, got \"mamba\"");
-  EXPECT_EQ(
-      with([](Model &m) { m.text("general.type", "adapter"); }),
-      "m.gguf:general.type: kind of file, expected \"model\", got \"adapter\"");
+  EXPECT_EQ(with([](Model &m) { m.text("general.type", "adapter"); }),
+            "m.gguf:general.type: kind of file, expected \"model\", got \"adapter\"");
   EXPECT_EQ(with([](Model &m) { m.integer("split.count", 3); }),
             "m.gguf:split.count: split model, expected one file (gguf-split "
             "--merge joins the "
@@ -129,14 +117,11 @@ TEST(GGUFImport, Metadata) {
             "m.gguf:llama.attention.head_count_kv: number of key-value heads, "
             "expected a "
             "divisor of head_count 4, got 3");
-  EXPECT_EQ(
-      with([](Model &m) { m.integer("llama.attention.value_length", 8); }),
-      "m.gguf:llama.attention.value_length: head size of values, expected that "
-      "of keys, "
-      "16, got 8");
-  EXPECT_EQ(with([](Model &m) {
-              m.number("llama.attention.layer_norm_rms_epsilon", 0);
-            }),
+  EXPECT_EQ(with([](Model &m) { m.integer("llama.attention.value_length", 8); }),
+            "m.gguf:llama.attention.value_length: head size of values, expected that "
+            "of keys, "
+            "16, got 8");
+  EXPECT_EQ(with([](Model &m) { m.number("llama.attention.layer_norm_rms_epsilon", 0); }),
             "m.gguf:llama.attention.layer_norm_rms_epsilon: out of range, "
             "expected a number "
             "above 0, got 0");
@@ -181,11 +166,10 @@ TEST(GGUFImport, Tensors) {
             "m.gguf: tensor \"model.layers.0.mlp.up_proj.weight\": missing, "
             "expected F32, F16 or "
             "BF16 [64, 32], got nothing");
-  EXPECT_EQ(
-      with([](Model &m) { m.tensors["blk.0.ffn_exps.weight"] = {32, 4}; }),
-      "m.gguf: tensor \"blk.0.ffn_exps.weight\": unexpected, expected a tensor "
-      "of "
-      "architecture llama, got an unknown name");
+  EXPECT_EQ(with([](Model &m) { m.tensors["blk.0.ffn_exps.weight"] = {32, 4}; }),
+            "m.gguf: tensor \"blk.0.ffn_exps.weight\": unexpected, expected a tensor "
+            "of "
+            "architecture llama, got an unknown name");
   EXPECT_EQ(with([](Model &m) { m.tensors["blk.1.attn_norm.weight"] = {32}; }),
             "m.gguf: tensor \"model.layers.1.input_layernorm.weight\": "
             "unexpected, expected no "
@@ -197,7 +181,6 @@ TEST(GGUFImport, Tensors) {
             "m.gguf: tensor \"model.layers.0.mlp.up_proj.weight\": shape, "
             "expected [64, 32], got "
             "[32, 32]");
-  EXPECT_EQ(
-      with([](Model &m) { m.tensors["rope_freqs.weight"] = {7}; }),
-      "m.gguf: tensor \"rope_freqs.weight\": shape, expected [8], got [7]");
+  EXPECT_EQ(with([](Model &m) { m.tensors["rope_freqs.weight"] = {7}; }),
+            "m.gguf: tensor \"rope_freqs.weight\": shape, expected [8], got [7]");
 }

@@ -9,8 +9,7 @@ namespace {
 
 struct Case {
   const char *name;
-  const char
-      *patch; ///< merged into the llama's configuration; null removes a key
+  const char *patch;    ///< merged into the llama's configuration; null removes a key
   const char *expected; ///< message without the directory
 };
 
@@ -54,8 +53,7 @@ const Case kCases[] = {
      "config.json:/vocab_size: out of range, expected an integer in [1, "
      "16777216], "
      "got 18446744073709551615"},
-    {"heads do not divide the width",
-     R"({"num_attention_heads": 3, "num_key_value_heads": 3})",
+    {"heads do not divide the width", R"({"num_attention_heads": 3, "num_key_value_heads": 3})",
      "config.json:/num_attention_heads: number of heads, expected a divisor of "
      "hidden_size 8, got 3"},
     {"key-value heads do not divide heads",
@@ -129,8 +127,7 @@ const Case kCases[] = {
      "config.json:/rope_scaling/high_freq_factor: out of range, expected more "
      "than "
      "low_freq_factor 4, got 1"},
-    {"yarn on base 1",
-     R"({"rope_theta": 1, "rope_scaling": {"rope_type": "yarn", "factor": 2}})",
+    {"yarn on base 1", R"({"rope_theta": 1, "rope_scaling": {"rope_type": "yarn", "factor": 2}})",
      "config.json:/rope_theta: out of range, expected a number above 1 for "
      "yarn, "
      "got 1"},
@@ -175,13 +172,11 @@ const Case kCases[] = {
      "config.json:/tie_word_embeddings: wrong type, expected true or false, "
      "got "
      "\"yes\""},
-    {"quantized",
-     R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})",
+    {"quantized", R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})",
      "config.json:/quantization_config: quantized checkpoint, expected plain "
      "F32, "
      "F16 or BF16 weights, got \"gptq\""},
-    {"windows of unknown kind",
-     R"({"model_type": "qwen2", "layer_types": ["chunked_attention"]})",
+    {"windows of unknown kind", R"({"model_type": "qwen2", "layer_types": ["chunked_attention"]})",
      "config.json:/layer_types/0: layer type, expected \"full_attention\" or "
      "\"sliding_attention\", got \"chunked_attention\""},
     {"windows for other layers",
@@ -197,12 +192,10 @@ const Case kCases[] = {
      "config.json:/text_config/model_type: architecture, expected one of bert, "
      "gemma, gemma2, gemma3_text, gpt2, llama, mistral, opt, phi, phi3, qwen2, "
      "qwen3, got \"nope\""},
-    {"bidirectional",
-     R"({"model_type": "gemma", "use_bidirectional_attention": true})",
+    {"bidirectional", R"({"model_type": "gemma", "use_bidirectional_attention": true})",
      "config.json:/use_bidirectional_attention: bidirectional attention is not "
      "supported, expected false or nothing, got true"},
-    {"soft cap zero",
-     R"({"model_type": "gemma2", "final_logit_softcapping": 0})",
+    {"soft cap zero", R"({"model_type": "gemma2", "final_logit_softcapping": 0})",
      "config.json:/final_logit_softcapping: out of range, expected a number "
      "above "
      "0, got 0"},
@@ -225,13 +218,10 @@ TEST(HostileConfig, EveryCaseHasItsLine) {
     EXPECT_EQ(messageFor(Json::parse(c.patch)), c.expected) << c.name;
 }
 
-TEST(HostileConfig, TheModelItselfIsFine) {
-  EXPECT_EQ(messageFor(Json::object()), "accepted");
-}
+TEST(HostileConfig, TheModelItselfIsFine) { EXPECT_EQ(messageFor(Json::object()), "accepted"); }
 
 TEST(HostileConfig, AutoMapIsIgnored) {
-  EXPECT_EQ(messageFor({{"auto_map", {{"AutoModel", "evil.py--evil.Model"}}}}),
-            "accepted");
+  EXPECT_EQ(messageFor({{"auto_map", {{"AutoModel", "evil.py--evil.Model"}}}}), "accepted");
 }
 
 TEST(HostileConfig, NotAnObject) {
@@ -240,10 +230,8 @@ TEST(HostileConfig, NotAnObject) {
            std::pair("[]", "config.json:/: wrong type, expected an object, got "
                            "an array of 0"),
            std::pair("", "config.json:0x0: invalid JSON: "),
-           std::pair("{\"a\":1,\"a\":2}",
-                     "config.json:0xa: duplicate key \"a\""),
-           std::pair("{\"hidden_size\":NaN}",
-                     "config.json:0xf: invalid JSON: "),
+           std::pair("{\"a\":1,\"a\":2}", "config.json:0xa: duplicate key \"a\""),
+           std::pair("{\"hidden_size\":NaN}", "config.json:0xf: invalid JSON: "),
        }) {
     dir.write("config.json", text);
     std::string message = importMessage(dir, dir.path());
@@ -252,8 +240,7 @@ TEST(HostileConfig, NotAnObject) {
 }
 
 TEST(HostileConfig, ForeignTextIsEscapedAndCut) {
-  std::string evil =
-      "llama\n\x1b[31merror: all is well" + std::string(5000, 'x');
+  std::string evil = "llama\n\x1b[31merror: all is well" + std::string(5000, 'x');
   std::string message = messageFor({{"model_type", evil}});
   EXPECT_LT(message.size(), 600u);
   EXPECT_EQ(message.find('\n'), std::string::npos);

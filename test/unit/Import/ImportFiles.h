@@ -42,9 +42,7 @@ using Tensors = std::map<std::string, TensorSpec>;
 
 inline Tensors llamaTensors() {
   Tensors t;
-  auto f32 = [&](const std::string &name, Shape shape) {
-    t[name] = {DType::F32, shape};
-  };
+  auto f32 = [&](const std::string &name, Shape shape) { t[name] = {DType::F32, shape}; };
   f32("model.embed_tokens.weight", {8, 8});
   f32("model.norm.weight", {8});
   std::string p = "model.layers.0.";

@@ -39,26 +39,21 @@ TEST(MLIRFile, RandomParameters) {
   auto model = importModel(path, context), again = importModel(path, context);
   ASSERT_TRUE(model) << refusal(model);
   EXPECT_EQ(model->params->find("w.codes")->shape, (Shape{4, 2})); // packed
-  EXPECT_EQ(values<float>(*model->params, "table"),
-            values<float>(*again->params, "table"));
-  EXPECT_EQ(values<uint8_t>(*model->params, "w.codes"),
-            values<uint8_t>(*again->params, "w.codes"));
+  EXPECT_EQ(values<float>(*model->params, "table"), values<float>(*again->params, "table"));
+  EXPECT_EQ(values<uint8_t>(*model->params, "w.codes"), values<uint8_t>(*again->params, "w.codes"));
   for (float v : values<float>(*model->params, "norm.weight"))
     EXPECT_NEAR(v, 1, 0.1001);
   auto other = importModel(dir.write("n.mlir", graph("\"random:8\"")), context);
   ASSERT_TRUE(other) << refusal(other);
-  EXPECT_NE(values<float>(*model->params, "table"),
-            values<float>(*other->params, "table"));
+  EXPECT_NE(values<float>(*model->params, "table"), values<float>(*other->params, "table"));
 }
 
 TEST(MLIRFile, SplatParameters) {
   TempDir dir;
   TestContext context;
-  auto model =
-      importModel(dir.write("m.mlir", graph("\"splat:0.5\"")), context);
+  auto model = importModel(dir.write("m.mlir", graph("\"splat:0.5\"")), context);
   ASSERT_TRUE(model) << refusal(model);
-  EXPECT_EQ(values<float>(*model->params, "table"),
-            std::vector<float>(12, 0.5f));
+  EXPECT_EQ(values<float>(*model->params, "table"), std::vector<float>(12, 0.5f));
 }
 
 TEST(MLIRFile, ParametersInAFileBesideIt) {
@@ -68,48 +63,38 @@ TEST(MLIRFile, ParametersInAFileBesideIt) {
             {"w.codes", {DType::U8, {4, 2}}},
             {"w.scales", {DType::F16, {4, 1}}}};
   writeTensors(dir, t);
-  EXPECT_EQ(
-      importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))),
-      "accepted");
-  EXPECT_EQ(
-      importMessage(dir, dir.write("m.mlir", graph("[\"model.safetensors\"]"))),
-      "accepted");
+  EXPECT_EQ(importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))), "accepted");
+  EXPECT_EQ(importMessage(dir, dir.write("m.mlir", graph("[\"model.safetensors\"]"))), "accepted");
   t["w.codes"].shape = {4, 4}; // as if not packed
   writeTensors(dir, t);
-  EXPECT_EQ(
-      importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))),
-      "m.mlir: parameter \"w.codes\": stored in model.safetensors, expected U8 "
-      "[4, 2], got "
-      "U8 [4, 4]");
+  EXPECT_EQ(importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))),
+            "m.mlir: parameter \"w.codes\": stored in model.safetensors, expected U8 "
+            "[4, 2], got "
+            "U8 [4, 4]");
   t.erase("norm.weight");
   writeTensors(dir, t);
-  EXPECT_EQ(
-      importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))),
-      "m.mlir: parameter \"norm.weight\": is in no parameter file, expected "
-      "F32 [4], got "
-      "nothing");
+  EXPECT_EQ(importMessage(dir, dir.write("m.mlir", graph("\"model.safetensors\""))),
+            "m.mlir: parameter \"norm.weight\": is in no parameter file, expected "
+            "F32 [4], got "
+            "nothing");
 }
 
 TEST(MLIRFile, NoWayOutOfTheDirectory) {
-  for (const char *name : {"../model.safetensors", "/etc/passwd",
-                           "a/b.safetensors", "..", "", "a\\\\b.safetensors"}) {
+  for (const char *name :
+       {"../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", "a\\\\b.safetensors"}) {
     std::string message = messageFor(graph("\"" + std::string(name) + "\""));
-    EXPECT_NE(
-        message.find(
-            "m.mlir:fin.params: file name, expected a plain name in the same "
-            "directory, got \""),
-        std::string::npos)
+    EXPECT_NE(message.find("m.mlir:fin.params: file name, expected a plain name in the same "
+                           "directory, got \""),
+              std::string::npos)
         << name << ": " << message;
   }
 }
 
 TEST(MLIRFile, RulesThatAreNone) {
-  for (const char *rule :
-       {"random:", "random:x", "random:-", "splat:", "splat:1x", "zeros:1"})
-    EXPECT_EQ(
-        messageFor(graph("\"" + std::string(rule) + "\"")),
-        "m.mlir:fin.params: rule, expected random:SEED or splat:VALUE, got \"" +
-            std::string(rule) + "\"");
+  for (const char *rule : {"random:", "random:x", "random:-", "splat:", "splat:1x", "zeros:1"})
+    EXPECT_EQ(messageFor(graph("\"" + std::string(rule) + "\"")),
+              "m.mlir:fin.params: rule, expected random:SEED or splat:VALUE, got \"" +
+                  std::string(rule) + "\"");
   EXPECT_EQ(messageFor(graph("3 : i64")),
             "m.mlir:fin.params: wrong type, expected a string or an array of "
             "strings, got "
@@ -119,36 +104,29 @@ TEST(MLIRFile, RulesThatAreNone) {
 TEST(MLIRFile, ErrorsSayWhere) {
   EXPECT_EQ(messageFor("module {\n  func.func @f( {\n}\n"),
             "m.mlir:2:16: expected non-function type");
-  EXPECT_EQ(
-      messageFor("module {\n  \"foo.bar\"() : () -> ()\n}\n").substr(0, 20),
-      "m.mlir:2:12: operati");
+  EXPECT_EQ(messageFor("module {\n  \"foo.bar\"() : () -> ()\n}\n").substr(0, 20),
+            "m.mlir:2:12: operati");
   EXPECT_EQ(messageFor(""), "accepted"); // an empty module
 }
 
 TEST(MLIRFile, NestingIsBounded) {
   auto nested = [](size_t depth) {
-    return "module attributes {fin.a = " + std::string(depth, '[') +
-           std::string(depth, ']') + "} {}";
+    return "module attributes {fin.a = " + std::string(depth, '[') + std::string(depth, ']') +
+           "} {}";
   };
   EXPECT_EQ(messageFor(nested(200)), "accepted");
-  EXPECT_EQ(messageFor(nested(256)),
-            "m.mlir:1:283: nesting, expected at most 256, got more");
-  EXPECT_EQ(messageFor(nested(1000000)),
-            "m.mlir:1:283: nesting, expected at most 256, got more");
+  EXPECT_EQ(messageFor(nested(256)), "m.mlir:1:283: nesting, expected at most 256, got more");
+  EXPECT_EQ(messageFor(nested(1000000)), "m.mlir:1:283: nesting, expected at most 256, got more");
   // Brackets in strings and comments nest nothing, arrows close nothing.
-  std::string quiet =
-      "// " + std::string(300, '(') + "\nmodule attributes {fin.a = \"" +
-      std::string(300, '[') + "\\\"" + std::string(300, '{') + "\"} {}";
+  std::string quiet = "// " + std::string(300, '(') + "\nmodule attributes {fin.a = \"" +
+                      std::string(300, '[') + "\\\"" + std::string(300, '{') + "\"} {}";
   EXPECT_EQ(messageFor(quiet), "accepted");
-  EXPECT_EQ(messageFor("->->->->" + std::string(257, '<')).substr(0, 20),
-            "m.mlir:1:265: nestin");
+  EXPECT_EQ(messageFor("->->->->" + std::string(257, '<')).substr(0, 20), "m.mlir:1:265: nestin");
 }
 
 TEST(MLIRFile, BytecodeAndBinary) {
-  EXPECT_EQ(messageFor("ML\xefR\x01"),
-            "m.mlir: format, expected MLIR text, got MLIR bytecode");
-  EXPECT_EQ(messageFor(std::string("module {\n\0}", 11)),
-            "m.mlir:2:1: NUL byte in text");
+  EXPECT_EQ(messageFor("ML\xefR\x01"), "m.mlir: format, expected MLIR text, got MLIR bytecode");
+  EXPECT_EQ(messageFor(std::string("module {\n\0}", 11)), "m.mlir:2:1: NUL byte in text");
 }
 
 TEST(MLIRFile, OneKeyOneKindOfBytes) {

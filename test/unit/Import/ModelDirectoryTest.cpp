@@ -45,9 +45,7 @@ struct Written {
     Status s = writeModelDirectory(*model, out, options);
     EXPECT_TRUE(s) << refusal(s);
   }
-  std::string read(const std::string &name) const {
-    return *readText(out + "/" + name);
-  }
+  std::string read(const std::string &name) const { return *readText(out + "/" + name); }
   void write(const std::string &name, const std::string &text) const {
     target.write("out/" + name, text);
   }
@@ -71,8 +69,7 @@ TEST(ModelDirectory, RoundTrip) {
   EXPECT_EQ(copy->config, original->config);
   EXPECT_EQ(printed(*copy->graph), printed(*original->graph));
   for (const auto &[name, spec] : llamaTensors())
-    EXPECT_EQ(values<float>(*copy->params, name),
-              values<float>(*original->params, name));
+    EXPECT_EQ(values<float>(*copy->params, name), values<float>(*original->params, name));
   EXPECT_EQ(w.read("tokenizer.json"), "{}");
   EXPECT_FALSE(fs::exists(w.out + "/README.md"));
   Status s = verifyModelDirectory(w.out);
@@ -90,10 +87,8 @@ TEST(ModelDirectory, AgainFromItself) {
   ASSERT_TRUE(model) << refusal(model);
   Status s = writeModelDirectory(*model, w.target.path("again"));
   ASSERT_TRUE(s) << refusal(s);
-  for (const char *name :
-       {"graph.mlir", "config.json", "model.safetensors", "tokenizer.json"})
-    EXPECT_EQ(Written::readText(w.target.path("again/") + name), w.read(name))
-        << name;
+  for (const char *name : {"graph.mlir", "config.json", "model.safetensors", "tokenizer.json"})
+    EXPECT_EQ(Written::readText(w.target.path("again/") + name), w.read(name)) << name;
 }
 
 TEST(ModelDirectory, Shards) {
@@ -118,30 +113,24 @@ TEST(ModelDirectory, NeverOverAnotherUnasked) {
   s = writeModelDirectory(*model, w.out, replace);
   EXPECT_TRUE(s) << refusal(s);
   EXPECT_EQ(w.message(), "accepted");
-  EXPECT_EQ(std::distance(fs::directory_iterator(w.target.path()),
-                          fs::directory_iterator()),
-            1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(w.target.path()), fs::directory_iterator()), 1);
 }
 
 TEST(ModelDirectory, TellsDamage) {
   Written w;
-  std::string graph = w.read("graph.mlir"),
-              weights = w.read("model.safetensors");
+  std::string graph = w.read("graph.mlir"), weights = w.read("model.safetensors");
 
   std::string changed = graph;
   changed[changed.size() / 2] ^= 1;
   w.write("graph.mlir", changed);
-  EXPECT_EQ(
-      w.message().substr(0, 66),
-      "out/graph.mlir: checksum (the file was changed or damaged), expect");
+  EXPECT_EQ(w.message().substr(0, 66),
+            "out/graph.mlir: checksum (the file was changed or damaged), expect");
   w.write("graph.mlir", graph + " ");
-  EXPECT_EQ(w.message(),
-            "out/graph.mlir: size, expected " + std::to_string(graph.size()) +
-                " (fingpt.json), got " + std::to_string(graph.size() + 1));
+  EXPECT_EQ(w.message(), "out/graph.mlir: size, expected " + std::to_string(graph.size()) +
+                             " (fingpt.json), got " + std::to_string(graph.size() + 1));
   fs::remove(w.out + "/graph.mlir");
   EXPECT_EQ(w.message(), "out/graph.mlir: missing, expected a file of " +
-                             std::to_string(graph.size()) +
-                             " bytes (fingpt.json), got none");
+                             std::to_string(graph.size()) + " bytes (fingpt.json), got none");
   w.write("graph.mlir", graph);
   EXPECT_EQ(w.message(), "accepted");
 
@@ -152,8 +141,7 @@ TEST(ModelDirectory, TellsDamage) {
   Status s = verifyModelDirectory(w.out);
   EXPECT_NE(refusal(s).find("model.safetensors: checksum"), std::string::npos);
   w.write("model.safetensors", weights.substr(0, weights.size() - 4));
-  EXPECT_NE(w.message().find("out/model.safetensors: size, expected"),
-            std::string::npos);
+  EXPECT_NE(w.message().find("out/model.safetensors: size, expected"), std::string::npos);
 }
 
 TEST(ModelDirectory, ManifestsOfStrangers) {
@@ -172,11 +160,9 @@ TEST(ModelDirectory, ManifestsOfStrangers) {
             at + "/format_version: format version, expected 1 (a newer "
                  "fingpt-opt reads newer "
                  "ones), got 2");
-  EXPECT_EQ(
-      message({"graph"}, "../graph.mlir"),
-      at +
-          "/graph: file name, expected a plain name in the same directory, got "
-          "\"../graph.mlir\"");
+  EXPECT_EQ(message({"graph"}, "../graph.mlir"),
+            at + "/graph: file name, expected a plain name in the same directory, got "
+                 "\"../graph.mlir\"");
   EXPECT_EQ(message({"params"}, "model.safetensors"),
             at + "/params: wrong type, expected an array of file names, got "
                  "\"model.safetensors\"");
@@ -184,34 +170,29 @@ TEST(ModelDirectory, ManifestsOfStrangers) {
             at + "/params: file name, expected a plain name in the same "
                  "directory, got "
                  "\"/etc/passwd\"");
-  EXPECT_EQ(
-      message({"params", "0"}, "other.safetensors"),
-      at + "/files: missing entry, expected \"other.safetensors\", got none");
+  EXPECT_EQ(message({"params", "0"}, "other.safetensors"),
+            at + "/files: missing entry, expected \"other.safetensors\", got none");
   EXPECT_EQ(message({"files"}, Json{{"../x", {{"bytes", 1}, {"xxh3_64", ""}}}}),
             at + "/files: file name, expected a path inside the directory, got "
                  "\"../x\"");
   EXPECT_EQ(message({"files"}, Json{{"a//b", {{"bytes", 1}, {"xxh3_64", ""}}}}),
             at + "/files: file name, expected a path inside the directory, got "
                  "\"a//b\"");
-  EXPECT_EQ(
-      message({"files", "graph.mlir", "bytes"}, -1),
-      at + "/files/graph.mlir/bytes: out of range, expected an integer in [0, "
-           "9223372036854775807], got -1");
+  EXPECT_EQ(message({"files", "graph.mlir", "bytes"}, -1),
+            at + "/files/graph.mlir/bytes: out of range, expected an integer in [0, "
+                 "9223372036854775807], got -1");
   w.write("fingpt.json", "[]");
-  EXPECT_EQ(w.message(),
-            at + "/: wrong type, expected an object, got an array of 0");
+  EXPECT_EQ(w.message(), at + "/: wrong type, expected an object, got an array of 0");
 }
 
 TEST(ModelDirectory, TokenizerOfAGGUFFile) {
   // The whole head survives: every type of value, read back by the same reader.
   std::string pairs =
-      kv("general.architecture", 8, gstr("llama")) +
-      kv("tokenizer.ggml.model", 8, gstr("gpt2")) +
+      kv("general.architecture", 8, gstr("llama")) + kv("tokenizer.ggml.model", 8, gstr("gpt2")) +
       kv("tokenizer.ggml.tokens", 9, u32(8) + u64(2) + gstr("a") + gstr("bc")) +
       kv("tokenizer.ggml.scores", 9, u32(6) + u64(2) + le(1.5f) + le(-2.f)) +
       kv("tokenizer.ggml.add_bos_token", 7, std::string(1, '\1')) +
-      kv("tokenizer.ggml.bos_token_id", 4, u32(1)) +
-      kv("tokenizer.x", 5, u32(uint32_t(-3)));
+      kv("tokenizer.ggml.bos_token_id", 4, u32(1)) + kv("tokenizer.x", 5, u32(uint32_t(-3)));
   TempDir dir;
   Json config = llamaConfig();
   std::string source = dir.write("m.gguf", gguf(0, 7, pairs));
@@ -228,10 +209,8 @@ TEST(ModelDirectory, TokenizerOfAGGUFFile) {
   ASSERT_TRUE(head) << refusal(head);
   EXPECT_EQ((*head)->tensors().size(), 0u);
   EXPECT_EQ((*head)->metadata().size(), 7u);
-  EXPECT_EQ(*(*head)->strings("tokenizer.ggml.tokens"),
-            (std::vector<std::string_view>{"a", "bc"}));
-  EXPECT_EQ(*(*head)->numbers("tokenizer.ggml.scores"),
-            (std::vector<double>{1.5, -2}));
+  EXPECT_EQ(*(*head)->strings("tokenizer.ggml.tokens"), (std::vector<std::string_view>{"a", "bc"}));
+  EXPECT_EQ(*(*head)->numbers("tokenizer.ggml.scores"), (std::vector<double>{1.5, -2}));
   EXPECT_EQ(*(*head)->boolean("tokenizer.ggml.add_bos_token", false), true);
   EXPECT_EQ(*(*head)->integer("tokenizer.x"), -3);
 }

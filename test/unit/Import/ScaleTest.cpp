@@ -53,9 +53,9 @@ std::error_code writeShard(const TempDir &dir, const std::string &shard,
     uint64_t bytes = 4;
     for (int64_t n : t.shape)
       bytes *= static_cast<uint64_t>(n);
-    header += (at ? "," : "") + entry(t.name, "F32", Json(t.shape).dump(),
-                                      "[" + std::to_string(at) + "," +
-                                          std::to_string(at + bytes) + "]");
+    header +=
+        (at ? "," : "") + entry(t.name, "F32", Json(t.shape).dump(),
+                                "[" + std::to_string(at) + "," + std::to_string(at + bytes) + "]");
     at += bytes;
     map[t.name] = shard;
   }
@@ -90,11 +90,9 @@ TEST(Scale, TwentyEightGigabytes) {
   Json index;
   for (size_t s = 0; s < shards; ++s) {
     std::vector<Tensor> part(all.begin() + std::min(all.size(), s * perShard),
-                             all.begin() +
-                                 std::min(all.size(), (s + 1) * perShard));
+                             all.begin() + std::min(all.size(), (s + 1) * perShard));
     std::string name = "model-" + std::to_string(s) + ".safetensors";
-    if (std::error_code error =
-            writeShard(dir, name, part, index["weight_map"]))
+    if (std::error_code error = writeShard(dir, name, part, index["weight_map"]))
       GTEST_SKIP() << "no sparse files here: " << error.message();
   }
   dir.write("model.safetensors.index.json", index.dump());
@@ -102,11 +100,9 @@ TEST(Scale, TwentyEightGigabytes) {
   auto start = std::chrono::steady_clock::now();
   TestContext context;
   auto model = importModel(dir.path(), context);
-  std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - start;
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(model) << refusal(model);
-  std::printf("imported in %.3f s, peak %.0f MB\n", seconds.count(),
-              peakResidentBytes() / 1e6);
+  std::printf("imported in %.3f s, peak %.0f MB\n", seconds.count(), peakResidentBytes() / 1e6);
   EXPECT_LT(seconds.count(), kSlow ? 10 : 1);
   if (!kSlow)
     EXPECT_LT(peakResidentBytes(), 300u << 20);

@@ -16,9 +16,8 @@ std::string messageFor(const Tensors &tensors, Json config = llamaConfig()) {
 TEST(Tensors, Missing) {
   Tensors t = llamaTensors();
   t.erase("model.layers.0.mlp.up_proj.weight");
-  EXPECT_EQ(messageFor(t),
-            "model.safetensors: tensor \"model.layers.0.mlp.up_proj.weight\": "
-            "missing, expected F32, F16 or BF16 [12, 8], got nothing");
+  EXPECT_EQ(messageFor(t), "model.safetensors: tensor \"model.layers.0.mlp.up_proj.weight\": "
+                           "missing, expected F32, F16 or BF16 [12, 8], got nothing");
 }
 
 TEST(Tensors, OfAnotherShape) {
@@ -32,27 +31,24 @@ TEST(Tensors, OfAnotherShape) {
 TEST(Tensors, OfAnotherType) {
   Tensors t = llamaTensors();
   t["model.norm.weight"].dtype = DType::I64;
-  EXPECT_EQ(messageFor(t),
-            "model.safetensors: tensor \"model.norm.weight\": type, expected "
-            "F32, F16 or BF16, got I64");
+  EXPECT_EQ(messageFor(t), "model.safetensors: tensor \"model.norm.weight\": type, expected "
+                           "F32, F16 or BF16, got I64");
 }
 
 TEST(Tensors, OneTooMany) {
   Tensors t = llamaTensors();
   t["model.layers.0.self_attn.q_norm.weight"] = {DType::F32, {4}};
-  EXPECT_EQ(messageFor(t),
-            "model.safetensors: tensor "
-            "\"model.layers.0.self_attn.q_norm.weight\": unexpected, "
-            "expected no such tensor in a llama model of 1 layer, got [4]");
+  EXPECT_EQ(messageFor(t), "model.safetensors: tensor "
+                           "\"model.layers.0.self_attn.q_norm.weight\": unexpected, "
+                           "expected no such tensor in a llama model of 1 layer, got [4]");
 }
 
 TEST(Tensors, ALayerTooMany) {
   Tensors t = llamaTensors();
   t["model.layers.1.input_layernorm.weight"] = {DType::F32, {8}};
-  EXPECT_EQ(messageFor(t),
-            "model.safetensors: tensor "
-            "\"model.layers.1.input_layernorm.weight\": unexpected, "
-            "expected no such tensor in a llama model of 1 layer, got [8]");
+  EXPECT_EQ(messageFor(t), "model.safetensors: tensor "
+                           "\"model.layers.1.input_layernorm.weight\": unexpected, "
+                           "expected no such tensor in a llama model of 1 layer, got [8]");
 }
 
 TEST(Tensors, KnownBuffersMayBeThere) {
@@ -64,8 +60,7 @@ TEST(Tensors, KnownBuffersMayBeThere) {
 TEST(Tensors, HalfPrecision) {
   Tensors t = llamaTensors();
   for (auto &[name, spec] : t)
-    spec.dtype =
-        name.find("norm") == std::string::npos ? DType::BF16 : DType::F16;
+    spec.dtype = name.find("norm") == std::string::npos ? DType::BF16 : DType::F16;
   EXPECT_EQ(messageFor(t), "accepted");
 }
 
@@ -84,8 +79,7 @@ TEST(Tensors, NoWeights) {
             std::string::npos);
   dir.write("pytorch_model.bin", "\x80\x02");
   message = importMessage(dir, dir.path());
-  EXPECT_NE(message.find("got pytorch_model.bin, a pickle that can run code"),
-            std::string::npos);
+  EXPECT_NE(message.find("got pytorch_model.bin, a pickle that can run code"), std::string::npos);
 }
 
 TEST(Tensors, TheGraphHasThem) {

@@ -77,8 +77,8 @@ std::vector<float> evaluate(const ParamStore &store, const BlockForm &form) {
                                       : times(q, scales[group]) + mins[group]);
         continue;
       }
-      auto super = static_cast<size_t>(o * (groups / form.superGroup) +
-                                       i / form.group / form.superGroup);
+      auto super =
+          static_cast<size_t>(o * (groups / form.superGroup) + i / form.group / form.superGroup);
       float value = times(q, times(superScales[super], scales[group]));
       result.push_back(mins.empty() ? value : value - times(superMins[super], mins[group]));
     }
@@ -150,10 +150,10 @@ TEST(BlockFormats, FieldsReproduceRandomBlocks) {
       std::string path = dir.write("m.gguf", randomBlocks(type, 3, 512, seed, blocks));
       ParamStore store;
       ASSERT_EQ(refusal(store.addFile(path)), "accepted");
-      expectSameBits(evaluate(store, store.blockForms()[0]),
-                     dequantizeBlocks(type, reinterpret_cast<const uint8_t *>(blocks.data()),
-                                      3 * 512),
-                     ggmlTypeInfo(type).name);
+      expectSameBits(
+          evaluate(store, store.blockForms()[0]),
+          dequantizeBlocks(type, reinterpret_cast<const uint8_t *>(blocks.data()), 3 * 512),
+          ggmlTypeInfo(type).name);
     }
 }
 
@@ -200,9 +200,9 @@ TEST(BlockFormats, CodesArePackedLowBitsFirst) {
     block.push_back(static_cast<char>(j | (15 - j) << 4));
   TempDir dir;
   ParamStore store;
-  ASSERT_EQ(refusal(store.addFile(
-                dir.write("m.gguf", gguf(1, 0, tensorInfo("w", {32}, 2, 0), block)))),
-            "accepted");
+  ASSERT_EQ(
+      refusal(store.addFile(dir.write("m.gguf", gguf(1, 0, tensorInfo("w", {32}, 2, 0), block)))),
+      "accepted");
   std::vector<uint8_t> expected;
   for (int j = 0; j < 16; j += 2)
     expected.push_back(static_cast<uint8_t>(j | (j + 1) << 4));
@@ -226,8 +226,8 @@ TEST(BlockFormats, UndecodableFormatsAreNamed) {
 TEST(BlockFormats, FieldNamesThatCollideAreRefused) {
   TempDir dir;
   std::string path = dir.write(
-      "m.gguf", gguf(2, 0, tensorInfo("w.codes", {8}, 0, 0) + tensorInfo("w", {32}, 2, 32),
-                     zeros(32 + 18)));
+      "m.gguf",
+      gguf(2, 0, tensorInfo("w.codes", {8}, 0, 0) + tensorInfo("w", {32}, 2, 32), zeros(32 + 18)));
   ParamStore store;
   EXPECT_EQ(refusal(store.addFile(path)), path + ": tensor \"w.codes\": exists already");
 }

@@ -68,11 +68,10 @@ std::string smallSafetensors() {
 }
 std::string smallGGUF() {
   return gguf(2, 4,
-              kv("general.architecture", 8, gstr("llama")) +
-                  kv("general.alignment", 4, u32(32)) +
+              kv("general.architecture", 8, gstr("llama")) + kv("general.alignment", 4, u32(32)) +
                   kv("s", 9, u32(8) + u64(2) + gstr("a") + gstr("bc")) +
-                  kv("f", 9, u32(6) + u64(2) + u64(0)) +
-                  tensorInfo("w", {32, 2}, 3, 0) + tensorInfo("n", {3}, 0, 64),
+                  kv("f", 9, u32(6) + u64(2) + u64(0)) + tensorInfo("w", {32, 2}, 3, 0) +
+                  tensorInfo("n", {3}, 0, 64),
               std::string(76, 'd'));
 }
 
@@ -105,7 +104,8 @@ TEST(Mutation, Llama2C) {
 }
 
 TEST(Mutation, SafetensorsIndex) {
-  std::string text = R"({"metadata":{"total_size":9},"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})";
+  std::string text =
+      R"({"metadata":{"total_size":9},"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})";
   offerSeed("safetensors-index", text);
   for (size_t length = 0; length < text.size(); ++length)
     EXPECT_NE(refusal(SafetensorsIndex::parse(text.substr(0, length), "m")), "accepted");

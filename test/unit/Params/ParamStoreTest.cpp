@@ -49,10 +49,10 @@ TEST(ParamStore, UnalignedTensorsAreCopiedToAnAlignedPlace) {
   TempDir dir;
   for (size_t shift = 0; shift < 8; ++shift) {
     std::string end = std::to_string(shift + 16), begin = std::to_string(shift);
-    std::string image = safetensors(
-        "{" + entry("pad", "U8", "[" + begin + "]", "[0," + begin + "]") + "," +
-            entry("d", "F64", "[2]", "[" + begin + "," + end + "]") + "}",
-        zeros(shift) + le(0.1) + le(1e300));
+    std::string image =
+        safetensors("{" + entry("pad", "U8", "[" + begin + "]", "[0," + begin + "]") + "," +
+                        entry("d", "F64", "[2]", "[" + begin + "," + end + "]") + "}",
+                    zeros(shift) + le(0.1) + le(1e300));
     ParamStore store;
     ASSERT_EQ(refusal(store.addFile(dir.write("m.safetensors", image))), "accepted");
     Result<TensorData> d = store.get("d");
@@ -68,10 +68,10 @@ TEST(ParamStore, DataOutlivesTheStore) {
   {
     TempDir dir;
     ParamStore store;
-    ASSERT_EQ(refusal(store.addFile(dir.write(
-                  "m.safetensors",
-                  safetensors("{" + entry("a", "U8", "[3]", "[0,3]") + "}", "xyz")))),
-              "accepted");
+    ASSERT_EQ(
+        refusal(store.addFile(dir.write(
+            "m.safetensors", safetensors("{" + entry("a", "U8", "[3]", "[0,3]") + "}", "xyz")))),
+        "accepted");
     data = *store.get("a");
   }
   EXPECT_EQ(std::memcmp(data.data, "xyz", 3), 0);
@@ -79,22 +79,22 @@ TEST(ParamStore, DataOutlivesTheStore) {
 
 TEST(ParamStore, FilesJoinWholeOrNotAtAll) {
   TempDir dir;
-  std::string one = dir.write("1.safetensors",
-                              safetensors("{" + entry("a", "U8", "[1]", "[0,1]") + "}", "1"));
-  std::string two = dir.write(
-      "2.safetensors", safetensors("{" + entry("b", "U8", "[1]", "[0,1]") + "," +
-                                       entry("a", "U8", "[1]", "[1,2]") + "}", "23"));
+  std::string one =
+      dir.write("1.safetensors", safetensors("{" + entry("a", "U8", "[1]", "[0,1]") + "}", "1"));
+  std::string two =
+      dir.write("2.safetensors", safetensors("{" + entry("b", "U8", "[1]", "[0,1]") + "," +
+                                                 entry("a", "U8", "[1]", "[1,2]") + "}",
+                                             "23"));
   ParamStore store;
   ASSERT_EQ(refusal(store.addFile(one)), "accepted");
-  EXPECT_EQ(refusal(store.addFile(two)),
-            two + ": tensor \"a\": exists already, from " + one);
+  EXPECT_EQ(refusal(store.addFile(two)), two + ": tensor \"a\": exists already, from " + one);
   EXPECT_EQ(names(store), (std::vector<std::string>{"a"}));
 }
 
 TEST(ParamStore, EveryFormatRefusesANameThatIsTaken) {
   TempDir dir;
-  std::string st = dir.write("m.safetensors",
-                             safetensors("{" + entry("t", "U8", "[1]", "[0,1]") + "}", "1"));
+  std::string st =
+      dir.write("m.safetensors", safetensors("{" + entry("t", "U8", "[1]", "[0,1]") + "}", "1"));
   std::string index = dir.write("i.json", "{\"weight_map\":{\"t\":\"m.safetensors\"}}");
   std::string plain = dir.write("m.gguf", gguf(1, 0, tensorInfo("t", {8}, 0, 0), zeros(32)));
   std::string field = dir.write("q.gguf", gguf(1, 0, tensorInfo("q", {32}, 2, 0), zeros(18)));
@@ -120,7 +120,8 @@ TEST(ParamStore, ListsFilesFirstThenOverlay) {
   ASSERT_EQ(refusal(store.addSplat("s", DType::U8, {1}, 1)), "accepted");
   ASSERT_EQ(refusal(store.addFile(dir.write(
                 "m.safetensors", safetensors("{" + entry("b", "U8", "[1]", "[0,1]") + "," +
-                                                 entry("a", "U8", "[1]", "[1,2]") + "}", "ba")))),
+                                                 entry("a", "U8", "[1]", "[1,2]") + "}",
+                                             "ba")))),
             "accepted");
   ASSERT_EQ(refusal(store.put("z", DType::U8, {1}, {7})), "accepted");
   EXPECT_EQ(names(store), (std::vector<std::string>{"b", "a", "s", "z"}));
@@ -201,9 +202,10 @@ TEST(ParamStore, EmptyTensors) {
   ASSERT_EQ(refusal(store.put("a", DType::F32, {0, 3}, {})), "accepted");
   ASSERT_EQ(refusal(store.addSplat("b", DType::F32, {0}, 1)), "accepted");
   ASSERT_EQ(refusal(store.putView("c", DType::F32, {0}, {})), "accepted");
-  ASSERT_EQ(refusal(store.putLazy("d", DType::F32, {0}, [] {
-              return Result<std::vector<uint8_t>>(std::vector<uint8_t>{});
-            })), "accepted");
+  ASSERT_EQ(
+      refusal(store.putLazy("d", DType::F32, {0},
+                            [] { return Result<std::vector<uint8_t>>(std::vector<uint8_t>{}); })),
+      "accepted");
   for (const char *name : {"a", "b", "c", "d"})
     EXPECT_EQ(store.get(name)->bytes, 0u);
 }
@@ -253,15 +255,17 @@ TEST(ParamStore, LazyIsMadeOnceAndAgainAfterRelease) {
 TEST(ParamStore, LazyFailuresAreReportedAndRetried) {
   ParamStore store;
   int calls = 0;
-  ASSERT_EQ(refusal(store.putLazy("l", DType::U8, {2}, [&]() -> Result<std::vector<uint8_t>> {
-              if (++calls == 1)
-                return Error("no luck");
-              if (calls == 2)
-                return std::vector<uint8_t>(3);
-              if (calls == 3)
-                throw std::bad_alloc();
-              return std::vector<uint8_t>{8, 9};
-            })), "accepted");
+  ASSERT_EQ(refusal(store.putLazy("l", DType::U8, {2},
+                                  [&]() -> Result<std::vector<uint8_t>> {
+                                    if (++calls == 1)
+                                      return Error("no luck");
+                                    if (calls == 2)
+                                      return std::vector<uint8_t>(3);
+                                    if (calls == 3)
+                                      throw std::bad_alloc();
+                                    return std::vector<uint8_t>{8, 9};
+                                  })),
+            "accepted");
   EXPECT_EQ(refusal(store.get("l")), "no luck");
   EXPECT_EQ(refusal(store.get("l")), "parameter \"l\": bytes of data, expected 2, got 3");
   EXPECT_EQ(refusal(store.get("l")), "parameter \"l\": out of memory");
@@ -271,12 +275,14 @@ TEST(ParamStore, LazyFailuresAreReportedAndRetried) {
 TEST(ParamStore, LazyMayUseTheStore) {
   ParamStore store;
   ASSERT_EQ(refusal(store.addSplat("base", DType::U8, {2}, 5)), "accepted");
-  ASSERT_EQ(refusal(store.putLazy("twice", DType::U8, {2}, [&]() -> Result<std::vector<uint8_t>> {
-              std::vector<uint8_t> v = values<uint8_t>(store, "base");
-              for (uint8_t &x : v)
-                x = static_cast<uint8_t>(2 * x);
-              return v;
-            })), "accepted");
+  ASSERT_EQ(refusal(store.putLazy("twice", DType::U8, {2},
+                                  [&]() -> Result<std::vector<uint8_t>> {
+                                    std::vector<uint8_t> v = values<uint8_t>(store, "base");
+                                    for (uint8_t &x : v)
+                                      x = static_cast<uint8_t>(2 * x);
+                                    return v;
+                                  })),
+            "accepted");
   EXPECT_EQ(values<uint8_t>(store, "twice"), (std::vector<uint8_t>{10, 10}));
 }
 
@@ -336,7 +342,8 @@ TEST(ParamStore, ThreadsMakeEachFieldOnce) {
                                       std::this_thread::sleep_for(std::chrono::milliseconds(2));
                                       ++made;
                                       return std::vector<uint8_t>{static_cast<uint8_t>(i)};
-                                    })), "accepted");
+                                    })),
+              "accepted");
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t)
@@ -389,14 +396,18 @@ TEST(ParamStore, AddFileKnowsFormatsByContent) {
             dir.path("x.safetensors") + ":0x0: file too short for a safetensors header length, "
                                         "expected at least 8 bytes, got 4");
   EXPECT_EQ(added("any", "what"),
-            dir.path("any") + ":0x0: format, expected safetensors, GGUF or llama2.c, got bytes \"what\"");
+            dir.path("any") +
+                ":0x0: format, expected safetensors, GGUF or llama2.c, got bytes \"what\"");
   EXPECT_EQ(added("pytorch_model.bin", "PK\x03\x04 and so on, long enough for a header"),
             dir.path("pytorch_model.bin") +
                 ":0x0: format, expected safetensors, GGUF or llama2.c (convert it first), got a "
                 "PyTorch pickle, which can run code");
   EXPECT_EQ(added("any", ""),
-            dir.path("any") + ":0x0: format, expected safetensors, GGUF or llama2.c, got bytes \"\"");
-  EXPECT_EQ(added("empty.json", ""), dir.path("empty.json") + ":0x0: invalid JSON: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal");
+            dir.path("any") +
+                ":0x0: format, expected safetensors, GGUF or llama2.c, got bytes \"\"");
+  EXPECT_EQ(added("empty.json", ""),
+            dir.path("empty.json") + ":0x0: invalid JSON: syntax error while parsing value - "
+                                     "unexpected end of input; expected '[', '{', or a literal");
   ParamStore store;
   EXPECT_EQ(refusal(store.addFile(dir.path())),
             dir.path() + ": wrong kind of file, expected a regular file, got a directory");
@@ -445,16 +456,18 @@ TEST_F(SplitGGUF, WhatIsMissingOrLiesIsRefused) {
   dir.write("m-00001-of-00002.gguf", split(0, 2, 3, "a"));
   EXPECT_EQ(add(), one + ":split.tensors.count: tensors in all splits, expected 3, got 2");
   EXPECT_EQ(add("m-00002-of-00002.gguf"),
-            two + ":split.count: name of the first split, expected an end of "
-                  "\"-00001-of-00002.gguf\", got \"" + two + "\"");
-  dir.write("m-00001-of-00002.gguf",
-            gguf(0, 1, kv("split.count", 4, u32(1u << 31))));
+            two +
+                ":split.count: name of the first split, expected an end of "
+                "\"-00001-of-00002.gguf\", got \"" +
+                two + "\"");
+  dir.write("m-00001-of-00002.gguf", gguf(0, 1, kv("split.count", 4, u32(1u << 31))));
   EXPECT_EQ(add(), one + ":split.count: splits, expected at most 99999, got 2147483648");
   dir.write("m-00001-of-00002.gguf", gguf(0, 1, kv("split.count", 8, gstr("2"))));
   EXPECT_EQ(add(), one + ":split.count: wrong type, expected an integer below 2^63, got string");
   dir.write("m-00001-of-00002.gguf",
             gguf(0, 2, kv("split.count", 4, u32(2)) + kv("split.no", 4, u32(0))));
-  EXPECT_EQ(add(), one + ":split.tensors.count: missing, expected an integer below 2^63, got nothing");
+  EXPECT_EQ(add(),
+            one + ":split.tensors.count: missing, expected an integer below 2^63, got nothing");
   EXPECT_TRUE(store.list().empty());
 }
 

@@ -65,7 +65,8 @@ TEST(RandomParams, AreStandardNormal) {
 }
 
 TEST(RandomParams, RoundTheSameValuesToEveryType) {
-  for (auto [name, dtype] : {std::pair("f32", DType::F32), {"f16", DType::F16}, {"bf16", DType::BF16}}) {
+  for (auto [name, dtype] :
+       {std::pair("f32", DType::F32), {"f16", DType::F16}, {"bf16", DType::BF16}}) {
     ParamStore other;
     ASSERT_EQ(refusal(other.addRandom("w", dtype, {64}, 5, 0.25)), "accepted");
     std::vector<double> z = normals("w", 5, 64);

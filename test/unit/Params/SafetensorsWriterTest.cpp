@@ -79,8 +79,9 @@ TEST(SafetensorsWriter, AlignsWhatCanBeAligned) {
   ASSERT_EQ(refusal(w.begin()), "accepted");
   for (const std::string &name : w.order()) {
     std::vector<uint8_t> bytes =
-        counting(std::stoul(name.substr(name.find('.') + 1)) *
-                 (name[0] == 'u' ? 1 : name[0] == 'f' ? 8 : 2));
+        counting(std::stoul(name.substr(name.find('.') + 1)) * (name[0] == 'u'   ? 1
+                                                                : name[0] == 'f' ? 8
+                                                                                 : 2));
     ASSERT_EQ(refusal(w.write(name, bytes.data(), bytes.size())), "accepted");
   }
   ASSERT_EQ(refusal(w.finish()), "accepted");
@@ -107,16 +108,14 @@ TEST(SafetensorsWriter, MisuseIsRefused) {
   ASSERT_EQ(refusal(w.declare("a", DType::U8, {1})), "accepted");
   ASSERT_EQ(refusal(w.declare("b", DType::U8, {64})), "accepted");
   EXPECT_EQ(refusal(w.declare("a", DType::U8, {1})), path + ":\"a\": declared twice");
-  EXPECT_EQ(refusal(w.write("b", "", 0)),
-            path + ":\"b\": write() outside of begin() and finish()");
+  EXPECT_EQ(refusal(w.write("b", "", 0)), path + ":\"b\": write() outside of begin() and finish()");
   EXPECT_EQ(refusal(w.finish()), path + ": finish() without begin()");
   w.metadata("note", "x\ny");
   ASSERT_EQ(refusal(w.begin()), "accepted");
   EXPECT_EQ(refusal(w.begin()), path + ": begin() called twice");
   EXPECT_EQ(refusal(w.declare("c", DType::U8, {1})), path + ":\"c\": declared after begin()");
   EXPECT_EQ(w.order(), (std::vector<std::string>{"b", "a"}));
-  EXPECT_EQ(refusal(w.write("a", "x", 1)),
-            path + ":\"a\": next tensor, expected \"b\", got \"a\"");
+  EXPECT_EQ(refusal(w.write("a", "x", 1)), path + ":\"a\": next tensor, expected \"b\", got \"a\"");
   EXPECT_EQ(refusal(w.write("b", "x", 1)), path + ":\"b\": bytes of data, expected 64, got 1");
   std::string data(64, 'b');
   ASSERT_EQ(refusal(w.write("b", data.data(), 64)), "accepted");
@@ -216,9 +215,10 @@ TEST(WriteParams, Refuses) {
   TempDir dir;
   ParamStore store;
   ASSERT_EQ(refusal(store.addSplat("a", DType::U8, {1}, 0)), "accepted");
-  ASSERT_EQ(refusal(store.putLazy("bad", DType::U8, {1}, []() -> Result<std::vector<uint8_t>> {
-              return Error("no luck");
-            })), "accepted");
+  ASSERT_EQ(
+      refusal(store.putLazy("bad", DType::U8, {1},
+                            []() -> Result<std::vector<uint8_t>> { return Error("no luck"); })),
+      "accepted");
   EXPECT_EQ(refusal(writeParams(store, {"a", "x"}, dir.path())),
             "parameter \"x\": is not in the store");
   EXPECT_EQ(refusal(writeParams(store, {"a", "a"}, dir.path())),

@@ -20,8 +20,7 @@ size_t residentBytes() {
 }
 
 double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 #if defined(__has_feature)
@@ -47,9 +46,9 @@ TEST(Scale, TwentyEightGigabytesInShards) {
     for (int i = 0; i < perShard; ++i) {
       std::string name = "model.layers." + std::to_string(s * perShard + i) + ".mlp.weight";
       uint64_t at = static_cast<uint64_t>(i) * bytes;
-      header += (i ? "," : "") + entry(name, "BF16", "[4096,13824]",
-                                       "[" + std::to_string(at) + "," +
-                                           std::to_string(at + bytes) + "]");
+      header +=
+          (i ? "," : "") + entry(name, "BF16", "[4096,13824]",
+                                 "[" + std::to_string(at) + "," + std::to_string(at + bytes) + "]");
       map += (map.empty() ? "\"" : ",\"") + name + "\":\"" + shard + "\"";
     }
     std::string path = dir.write(shard, safetensors(header + "}"));
@@ -89,8 +88,9 @@ TEST(Scale, ReleaseGivesPagesAndBuffersBack) {
   EXPECT_LT(residentBytes(), before + (8u << 20));
 
   TempDir dir;
-  std::string path = dir.write("m.safetensors", safetensors(
-      "{" + entry("w", "U8", "[67108864]", "[0,67108864]") + "}", std::string(n, 'x')));
+  std::string path = dir.write(
+      "m.safetensors",
+      safetensors("{" + entry("w", "U8", "[67108864]", "[0,67108864]") + "}", std::string(n, 'x')));
   ASSERT_EQ(refusal(store.addFile(path)), "accepted");
   before = residentBytes();
   Result<TensorData> w = store.get("w");
@@ -114,8 +114,8 @@ TEST(Scale, AMillionTensors) {
   }
   header += "}";
   TempDir dir;
-  std::string path = dir.write("m.safetensors",
-                               safetensors(header, zeros(static_cast<size_t>(count))));
+  std::string path =
+      dir.write("m.safetensors", safetensors(header, zeros(static_cast<size_t>(count))));
   const uint64_t fileBytes = header.size() + static_cast<size_t>(count) + 8;
   std::string().swap(header);
   size_t before = residentBytes();

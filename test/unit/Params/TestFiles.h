@@ -36,8 +36,8 @@ public:
   TempDir &operator=(const TempDir &) = delete;
   std::string path(std::string_view name = "") const { return (root / name).string(); }
   std::string write(std::string_view name, std::string_view bytes) const {
-    std::ofstream(path(name), std::ios::binary).write(
-        bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path(name), std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return path(name);
   }
 
@@ -85,8 +85,7 @@ inline std::string zeros(size_t n) { return std::string(n, '\0'); }
 inline std::string entry(std::string_view name, std::string_view dtype, std::string_view shape,
                          std::string_view offsets) {
   return "\"" + std::string(name) + "\":{\"dtype\":\"" + std::string(dtype) +
-         "\",\"shape\":" + std::string(shape) + ",\"data_offsets\":" + std::string(offsets) +
-         "}";
+         "\",\"shape\":" + std::string(shape) + ",\"data_offsets\":" + std::string(offsets) + "}";
 }
 
 //===-- GGUF --------------------------------------------------------------===//
@@ -105,8 +104,7 @@ inline std::string tensorInfo(std::string_view name, std::initializer_list<uint6
 }
 /// Header with the given counts, body, padding to `alignment`, data.
 inline std::string gguf(uint64_t tensors, uint64_t pairs, std::string_view body,
-                        std::string_view data = "", uint32_t version = 3,
-                        size_t alignment = 32) {
+                        std::string_view data = "", uint32_t version = 3, size_t alignment = 32) {
   std::string out = "GGUF" + u32(version) + u64(tensors) + u64(pairs) + std::string(body);
   if (!data.empty())
     out.resize((out.size() + alignment - 1) / alignment * alignment);

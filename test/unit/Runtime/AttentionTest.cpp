@@ -18,9 +18,8 @@ struct Problem {
   std::vector<int32_t> positions, lengths;
   int64_t biasBatch = 0, biasHead = 0, biasToken = 0;
 
-  Problem(std::mt19937 &random, int64_t B, int64_t T, int64_t S, int64_t heads,
-          int64_t kvHeads, int64_t headDim, int64_t valueDim,
-          int64_t padding = 0) {
+  Problem(std::mt19937 &random, int64_t B, int64_t T, int64_t S, int64_t heads, int64_t kvHeads,
+          int64_t headDim, int64_t valueDim, int64_t padding = 0) {
     shape.batch = B;
     shape.tokens = T;
     shape.keys = S;
@@ -66,12 +65,9 @@ struct Problem {
 
   std::vector<float> run() const {
     std::vector<float> out(size_t(shape.batch * shape.outBatch), -7.0f);
-    auto data = [](const auto &values) {
-      return values.empty() ? nullptr : values.data();
-    };
-    fingpt_attention_f32(&shape, q.data(), k.data(), v.data(), data(positions),
-                         data(lengths), data(bias), biasBatch, biasHead,
-                         biasToken, data(sinks), out.data());
+    auto data = [](const auto &values) { return values.empty() ? nullptr : values.data(); };
+    fingpt_attention_f32(&shape, q.data(), k.data(), v.data(), data(positions), data(lengths),
+                         data(bias), biasBatch, biasHead, biasToken, data(sinks), out.data());
     return out;
   }
 
@@ -101,10 +97,8 @@ struct Problem {
               continue;
             double sum = 0, size = 0;
             for (int64_t d = 0; d < s.headDim; ++d) {
-              double product =
-                  double(q[size_t(b * s.qBatch + t * s.qToken + h * s.headDim +
-                                  d)]) *
-                  k[size_t(b * s.kBatch + j * s.kToken + kv * s.headDim + d)];
+              double product = double(q[size_t(b * s.qBatch + t * s.qToken + h * s.headDim + d)]) *
+                               k[size_t(b * s.kBatch + j * s.kToken + kv * s.headDim + d)];
               sum += product;
               size += std::fabs(product);
             }
@@ -115,8 +109,7 @@ struct Problem {
               error += 8 * Epsilon * std::fabs(sum);
             }
             if (!bias.empty()) {
-              sum += bias[size_t(b * biasBatch + h * biasHead + t * biasToken +
-                                 j)];
+              sum += bias[size_t(b * biasBatch + h * biasHead + t * biasToken + j)];
               error += Epsilon * std::fabs(sum);
             }
             score[size_t(j)] = sum;
@@ -134,17 +127,13 @@ struct Problem {
               if (score[size_t(j)] == -Infinity)
                 continue;
               double p = std::exp(score[size_t(j)] - most) / l;
-              double value =
-                  v[size_t(b * s.vBatch + j * s.vToken + kv * s.valueDim + d)];
+              double value = v[size_t(b * s.vBatch + j * s.vToken + kv * s.valueDim + d)];
               expected += p * value;
               size += p * std::fabs(value);
             }
-            double bound =
-                (2 * scoreError + double(s.keys + 16) * Epsilon) * size;
-            double error =
-                std::fabs(out[size_t(b * s.outBatch + t * s.outToken +
-                                     h * s.valueDim + d)] -
-                          expected);
+            double bound = (2 * scoreError + double(s.keys + 16) * Epsilon) * size;
+            double error = std::fabs(
+                out[size_t(b * s.outBatch + t * s.outToken + h * s.valueDim + d)] - expected);
             if (!(error <= bound))
               return Infinity;
             worst = std::max(worst, bound > 0 ? error / bound : 0);
@@ -173,21 +162,17 @@ struct Problem {
 TEST(Attention, AgreesWithDoubleLoop) {
   const int64_t shapes[][7] = {
       // B, T, S, heads, kvHeads, headDim, valueDim
-      {1, 1, 1, 1, 1, 1, 1},     {1, 1, 300, 9, 3, 64, 64},
-      {2, 3, 17, 4, 2, 5, 7},    {1, 40, 40, 9, 3, 64, 64},
-      {1, 7, 515, 6, 1, 33, 80}, {2, 5, 70, 2, 2, 128, 65},
-      {1, 70, 600, 2, 1, 16, 4}, {3, 1, 1030, 3, 3, 24, 1},
-      {1, 2, 5, 130, 1, 3, 17}};
+      {1, 1, 1, 1, 1, 1, 1},     {1, 1, 300, 9, 3, 64, 64}, {2, 3, 17, 4, 2, 5, 7},
+      {1, 40, 40, 9, 3, 64, 64}, {1, 7, 515, 6, 1, 33, 80}, {2, 5, 70, 2, 2, 128, 65},
+      {1, 70, 600, 2, 1, 16, 4}, {3, 1, 1030, 3, 3, 24, 1}, {1, 2, 5, 130, 1, 3, 17}};
   forEachIsa([&] {
     std::mt19937 random(1);
     double worst = 0;
     for (auto &s : shapes)
       for (int variant = 0; variant < 8; ++variant) {
         SCOPED_TRACE(testing::Message()
-                     << "T " << s[1] << " S " << s[2] << " D " << s[5]
-                     << " variant " << variant);
-        Problem problem(random, s[0], s[1], s[2], s[3], s[4], s[5], s[6],
-                        variant % 2 ? 3 : 0);
+                     << "T " << s[1] << " S " << s[2] << " D " << s[5] << " variant " << variant);
+        Problem problem(random, s[0], s[1], s[2], s[3], s[4], s[5], s[6], variant % 2 ? 3 : 0);
         if (variant & 1)
           problem.setCausal(variant & 2 ? 9 : 0);
         if (variant & 2)
@@ -210,11 +195,10 @@ TEST(Attention, AgreesOnRandomShapes) {
   forEachIsa([] {
     std::mt19937 random(2);
     for (int i = 0; i < 80; ++i) {
-      int64_t group = 1 + int64_t(random() % 4),
-              kvHeads = 1 + int64_t(random() % 3);
+      int64_t group = 1 + int64_t(random() % 4), kvHeads = 1 + int64_t(random() % 3);
       int64_t S = int64_t(random() % 700), T = 1 + int64_t(random() % 50);
-      Problem problem(random, 1 + int64_t(random() % 2), T, S, group * kvHeads,
-                      kvHeads, int64_t(random() % 70), int64_t(random() % 70));
+      Problem problem(random, 1 + int64_t(random() % 2), T, S, group * kvHeads, kvHeads,
+                      int64_t(random() % 70), int64_t(random() % 70));
       problem.shape.causal = random() % 2;
       problem.shape.window = random() % 2 ? 1 + int64_t(random() % 300) : 0;
       for (int64_t t = 0; t < problem.shape.batch * T; ++t)
@@ -276,8 +260,7 @@ TEST(Attention, BitsDoNotDependOnThreads) {
         std::vector<float> out = problem.run();
         if (threads == 1)
           expected = out;
-        EXPECT_TRUE(sameBits(out, expected))
-            << "T " << T << " threads " << threads;
+        EXPECT_TRUE(sameBits(out, expected)) << "T " << T << " threads " << threads;
       }
     }
   });
@@ -326,9 +309,7 @@ TEST(Attention, UnseenKeysMayHoldAnything) {
       }
     std::vector<float> out = dirty.run();
     for (int64_t t = 0; t < 19; ++t)
-      EXPECT_TRUE(
-          sameBits(problem.outputOf(out, t), problem.outputOf(clean, t)))
-          << "token " << t;
+      EXPECT_TRUE(sameBits(problem.outputOf(out, t), problem.outputOf(clean, t))) << "token " << t;
     for (float value : problem.outputOf(out, 19))
       EXPECT_TRUE(std::isnan(value));
     // Past `lengths`, memory is not used either.
@@ -347,8 +328,7 @@ TEST(Attention, NanReachesTheQueriesThatSeeIt) {
     Problem problem(random, 1, 2, 40, 2, 1, 8, 8);
     problem.setBias(random, false);
     problem.bias.assign(problem.bias.size(), -Infinity);
-    problem.k[5 * 8] =
-        NAN; // -inf + NaN is NaN, though every other key is masked.
+    problem.k[5 * 8] = NAN; // -inf + NaN is NaN, though every other key is masked.
     for (float value : problem.run())
       EXPECT_TRUE(std::isnan(value));
   });
@@ -369,8 +349,7 @@ TEST(Attention, LargeScores) {
       for (int64_t h = 0; h < 2; ++h) {
         bool found = false;
         for (int64_t j = 0; j < 50; ++j)
-          found |= std::memcmp(&out[size_t(t * 32 + h * 16)],
-                               &problem.v[size_t(j * 32 + h * 16)],
+          found |= std::memcmp(&out[size_t(t * 32 + h * 16)], &problem.v[size_t(j * 32 + h * 16)],
                                16 * sizeof(float)) == 0;
         EXPECT_TRUE(found);
       }
@@ -392,10 +371,9 @@ TEST(Attention, AllocatesNothingInSteadyState) {
         before = allocationCount();
         growths = fingpt_arena_growths();
       }
-      fingpt_attention_f32(&problem.shape, problem.q.data(), problem.k.data(),
-                           problem.v.data(), problem.positions.data(), nullptr,
-                           problem.bias.data(), problem.biasBatch,
-                           problem.biasHead, problem.biasToken, nullptr,
+      fingpt_attention_f32(&problem.shape, problem.q.data(), problem.k.data(), problem.v.data(),
+                           problem.positions.data(), nullptr, problem.bias.data(),
+                           problem.biasBatch, problem.biasHead, problem.biasToken, nullptr,
                            out.data());
     }
     EXPECT_EQ(allocationCount(), before) << "T " << T;

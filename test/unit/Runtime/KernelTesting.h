@@ -42,8 +42,7 @@ private:
 /// Float rounding unit.
 constexpr double Epsilon = 1.0 / (1 << 24);
 
-inline std::vector<float> randomFloats(std::mt19937 &random, int64_t n,
-                                       float scale = 1.0f) {
+inline std::vector<float> randomFloats(std::mt19937 &random, int64_t n, float scale = 1.0f) {
   std::normal_distribution<float> normal(0.0f, scale);
   std::vector<float> values(static_cast<size_t>(n));
   for (float &value : values)
@@ -53,8 +52,7 @@ inline std::vector<float> randomFloats(std::mt19937 &random, int64_t n,
 
 inline bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
   return a.size() == b.size() &&
-         (a.empty() ||
-          std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 } // namespace fingpt

@@ -15,18 +15,15 @@ struct Problem {
   std::vector<float> x, w, bias;
   bool hasBias;
 
-  Problem(std::mt19937 &random, int64_t M, int64_t N, int64_t K, bool hasBias,
-          float scale = 1.0f)
+  Problem(std::mt19937 &random, int64_t M, int64_t N, int64_t K, bool hasBias, float scale = 1.0f)
       : M(M), N(N), K(K), x(randomFloats(random, M * K, scale)),
-        w(randomFloats(random, N * K, scale)), bias(randomFloats(random, N)),
-        hasBias(hasBias) {}
+        w(randomFloats(random, N * K, scale)), bias(randomFloats(random, N)), hasBias(hasBias) {}
 
   const float *biasData() const { return hasBias ? bias.data() : nullptr; }
 
   std::vector<float> run(int64_t first, int64_t rows) const {
     std::vector<float> y(size_t(rows * N), -7.0f);
-    fingpt_linear_f32(x.data() + first * K, w.data(), biasData(), y.data(),
-                      rows, N, K);
+    fingpt_linear_f32(x.data() + first * K, w.data(), biasData(), y.data(), rows, N, K);
     return y;
   }
 
@@ -54,18 +51,16 @@ struct Problem {
 
 TEST(Linear, AgreesWithDoubleLoop) {
   const int64_t shapes[][3] = {
-      {0, 3, 5},   {3, 0, 5},    {3, 5, 0},     {1, 1, 1},     {1, 7, 3},
-      {1, 8, 16},  {1, 37, 577}, {1, 100, 576}, {2, 9, 31},    {3, 17, 1153},
-      {4, 5, 64},  {5, 6, 100},  {9, 33, 600},  {16, 21, 48},  {17, 1, 33},
-      {17, 6, 15}, {20, 70, 1},  {23, 13, 17},  {97, 66, 577}, {150, 131, 40},
-      {291, 5, 7}, {64, 3, 1729}};
+      {0, 3, 5},     {3, 0, 5},      {3, 5, 0},   {1, 1, 1},     {1, 7, 3},   {1, 8, 16},
+      {1, 37, 577},  {1, 100, 576},  {2, 9, 31},  {3, 17, 1153}, {4, 5, 64},  {5, 6, 100},
+      {9, 33, 600},  {16, 21, 48},   {17, 1, 33}, {17, 6, 15},   {20, 70, 1}, {23, 13, 17},
+      {97, 66, 577}, {150, 131, 40}, {291, 5, 7}, {64, 3, 1729}};
   forEachIsa([&] {
     std::mt19937 random(1);
     double worst = 0;
     for (auto &shape : shapes)
       for (bool bias : {false, true}) {
-        SCOPED_TRACE(testing::Message()
-                     << shape[0] << "x" << shape[1] << "x" << shape[2]);
+        SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2]);
         Problem problem(random, shape[0], shape[1], shape[2], bias);
         double ratio = problem.errorRatio(problem.run(0, problem.M));
         EXPECT_LE(ratio, 1.0);
@@ -79,8 +74,8 @@ TEST(Linear, AgreesOnRandomShapes) {
   forEachIsa([] {
     std::mt19937 random(2);
     for (int i = 0; i < 60; ++i) {
-      int64_t M = int64_t(random() % (i % 4 ? 40 : 250)),
-              N = int64_t(random() % 90), K = int64_t(random() % 700);
+      int64_t M = int64_t(random() % (i % 4 ? 40 : 250)), N = int64_t(random() % 90),
+              K = int64_t(random() % 700);
       SCOPED_TRACE(testing::Message() << M << "x" << N << "x" << K);
       Problem problem(random, M, N, K, i % 2);
       EXPECT_LE(problem.errorRatio(problem.run(0, M)), 1.0);
@@ -132,8 +127,7 @@ TEST(Linear, BitsDoNotDependOnThreads) {
         std::vector<float> y = problem.run(0, M);
         if (threads == 1)
           expected = y;
-        EXPECT_TRUE(sameBits(y, expected))
-            << "M " << M << " threads " << threads;
+        EXPECT_TRUE(sameBits(y, expected)) << "M " << M << " threads " << threads;
       }
     }
   });
@@ -177,8 +171,8 @@ TEST(Linear, AllocatesNothingInSteadyState) {
     for (int i = 0; i < 4; ++i) {
       if (i == 2)
         before = allocationCount();
-      fingpt_linear_f32(problem.x.data(), problem.w.data(), problem.biasData(),
-                        y.data(), M, problem.N, problem.K);
+      fingpt_linear_f32(problem.x.data(), problem.w.data(), problem.biasData(), y.data(), M,
+                        problem.N, problem.K);
     }
     EXPECT_EQ(allocationCount(), before) << "M " << M;
   }

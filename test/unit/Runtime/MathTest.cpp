@@ -10,8 +10,8 @@ using namespace fingpt;
 namespace {
 
 /// Largest error in units of the last place of the result.
-double worstUlps(void (*function)(const float *, float *, int64_t),
-                 double (*reference)(double), float low, float high) {
+double worstUlps(void (*function)(const float *, float *, int64_t), double (*reference)(double),
+                 float low, float high) {
   constexpr int64_t Count = 200001;
   std::vector<float> x(Count), y(Count);
   for (int64_t i = 0; i < Count; ++i)
@@ -52,10 +52,8 @@ TEST(Math, ExponentialOfSpecialValues) {
 
 TEST(Math, TanhIsAccurate) {
   forEachIsa([] {
-    EXPECT_LE(worstUlps(kernels().hyperbolicTangent, std::tanh, -0.7f, 0.7f),
-              3.0);
-    EXPECT_LE(worstUlps(kernels().hyperbolicTangent, std::tanh, -12.0f, 12.0f),
-              3.0);
+    EXPECT_LE(worstUlps(kernels().hyperbolicTangent, std::tanh, -0.7f, 0.7f), 3.0);
+    EXPECT_LE(worstUlps(kernels().hyperbolicTangent, std::tanh, -12.0f, 12.0f), 3.0);
     float x[] = {1e30f, -1e30f, NAN}, y[3];
     kernels().hyperbolicTangent(x, y, 3);
     EXPECT_EQ(y[0], 1.0f);

@@ -23,14 +23,13 @@ std::vector<float> randomLogits(unsigned seed, size_t n) {
   return logits;
 }
 
-int32_t sampleOnce(const SamplingOptions &options,
-                   const std::vector<float> &logits) {
+int32_t sampleOnce(const SamplingOptions &options, const std::vector<float> &logits) {
   return Sampler(options).sample(logits.data(), logits.size());
 }
 
 /// Counts of `draws` draws from the same logits.
-std::vector<int> histogram(const SamplingOptions &options,
-                           const std::vector<float> &logits, int draws) {
+std::vector<int> histogram(const SamplingOptions &options, const std::vector<float> &logits,
+                           int draws) {
   Sampler sampler(options);
   std::vector<int> counts(logits.size(), 0);
   for (int i = 0; i < draws; ++i) {
@@ -42,8 +41,7 @@ std::vector<int> histogram(const SamplingOptions &options,
   return counts;
 }
 
-std::vector<double> softmax(const std::vector<float> &logits,
-                            double temperature) {
+std::vector<double> softmax(const std::vector<float> &logits, double temperature) {
   std::vector<double> p(logits.begin(), logits.end());
   double sum = 0;
   for (double &value : p)
@@ -58,9 +56,8 @@ std::vector<size_t> ranking(const std::vector<double> &p) {
   std::vector<size_t> order(p.size());
   for (size_t i = 0; i < p.size(); ++i)
     order[i] = i;
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return p[a] != p[b] ? p[a] > p[b] : a < b;
-  });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
   return order;
 }
 
@@ -112,8 +109,7 @@ TEST(Sampler, TopPKeepsTheSmallestSetWithTheMass) {
     options.topP = topP;
     std::vector<int> counts = histogram(options, logits, 5000);
     for (size_t i = 0; i < order.size(); ++i)
-      EXPECT_EQ(counts[order[i]] > 0, i < size)
-          << "topP " << topP << " rank " << i;
+      EXPECT_EQ(counts[order[i]] > 0, i < size) << "topP " << topP << " rank " << i;
   }
 }
 
@@ -263,8 +259,7 @@ TEST(Sampler, ExtremesStayFinite) {
   options.repetitionPenalty = 1e-3f;
   Sampler sampler(options);
   sampler.see({0, 1, 2});
-  EXPECT_GE(sampler.sample(std::vector<float>{3e38f, -3e38f, 1.0f}.data(), 3),
-            0);
+  EXPECT_GE(sampler.sample(std::vector<float>{3e38f, -3e38f, 1.0f}.data(), 3), 0);
 }
 
 } // namespace

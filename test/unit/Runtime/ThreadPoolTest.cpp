@@ -68,9 +68,7 @@ TEST(ThreadPool, UsesItsThreadsAndRespectsGrain) {
 TEST(ThreadPool, RunsOnDifferentThreads) {
   ThreadPool pool(2);
   std::thread::id ids[2];
-  pool.parallelFor(2, [&](size_t begin, size_t) {
-    ids[begin] = std::this_thread::get_id();
-  });
+  pool.parallelFor(2, [&](size_t begin, size_t) { ids[begin] = std::this_thread::get_id(); });
   EXPECT_EQ(ids[0], std::this_thread::get_id());
   EXPECT_NE(ids[1], ids[0]);
 }
@@ -118,8 +116,7 @@ TEST(ThreadPool, ConcurrentCallers) {
   for (int t = 0; t < 4; ++t)
     callers.emplace_back([&] {
       for (int i = 0; i < 500; ++i)
-        pool.parallelFor(
-            10, [&](size_t begin, size_t end) { total += end - begin; });
+        pool.parallelFor(10, [&](size_t begin, size_t end) { total += end - begin; });
     });
   for (auto &caller : callers)
     caller.join();
@@ -137,8 +134,7 @@ TEST(ThreadPool, ForkedChildRunsInline) {
   if (child == 0) {
     size_t count = 0; // Not atomic: one thread.
     alarm(20);
-    pool.parallelFor(100,
-                     [&](size_t begin, size_t end) { count += end - begin; });
+    pool.parallelFor(100, [&](size_t begin, size_t end) { count += end - begin; });
     _exit(count == 100 ? 0 : 1);
   }
   int status = 0;

@@ -14,7 +14,7 @@ TEST(Result, EscapesForeignText) {
 TEST(Result, FindsTheEndOfValidText) {
   EXPECT_EQ(validUtf8Prefix("é—😀"), 9u);
   EXPECT_EQ(validUtf8Prefix("ab\xff"), 2u);
-  EXPECT_EQ(validUtf8Prefix("\xed\xa0\x80"), 0u); // a surrogate
+  EXPECT_EQ(validUtf8Prefix("\xed\xa0\x80"), 0u);  // a surrogate
   EXPECT_EQ(validUtf8Prefix("x\xf0\x9f\x98"), 1u); // cut
 }
 

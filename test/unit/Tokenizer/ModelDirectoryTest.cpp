@@ -44,7 +44,8 @@ TEST(ModelDirectory, ReadsConfigurations) {
 TEST(ModelDirectory, LetsLlamaOverruleBos) {
   Directory d("llama.json", "tokenizer.json");
   EXPECT_TRUE(d.load()->special().addBos);
-  d.write("tokenizer_config.json", R"({"tokenizer_class":"LlamaTokenizer","bos_token":"<s>",
+  d.write("tokenizer_config.json",
+          R"({"tokenizer_class":"LlamaTokenizer","bos_token":"<s>",
     "eos_token":"</s>","add_bos_token":false,"add_eos_token":true,
     "chat_template":[{"name":"tool","template":"x"},{"name":"default","template":"y"}]})");
   auto t = d.load();
@@ -98,45 +99,61 @@ TEST(ModelDirectory, NamesTheFault) {
 
   const std::tuple<const char *, const char *, const char *> cases[] = {
       {"tokenizer_config.json", "[]",
-       "/tokenizer_config.json:/: wrong type, expected an object, got an array of 0"},
+       "/tokenizer_config.json:/: wrong type, expected an object, got an array "
+       "of 0"},
       {"tokenizer_config.json", "{", ""},
       {"tokenizer_config.json", R"({"bos_token":7})",
-       "/tokenizer_config.json:/bos_token: wrong type, expected a string, got 7"},
+       "/tokenizer_config.json:/bos_token: wrong type, expected a string, got "
+       "7"},
       {"tokenizer_config.json", R"({"chat_template":7})",
-       "/tokenizer_config.json:/chat_template: wrong type, expected an array, got 7"},
+       "/tokenizer_config.json:/chat_template: wrong type, expected an array, "
+       "got 7"},
       {"tokenizer_config.json", R"({"chat_template":[{"name":"x"}]})",
-       "/tokenizer_config.json:/chat_template/0/template: missing, expected a string, got "
+       "/tokenizer_config.json:/chat_template/0/template: missing, expected a "
+       "string, got "
        "nothing"},
       {"tokenizer_config.json", R"({"chat_template":[{}]})",
-       "/tokenizer_config.json:/chat_template/0/name: missing, expected a string, got nothing"},
+       "/tokenizer_config.json:/chat_template/0/name: missing, expected a "
+       "string, got nothing"},
       {"tokenizer_config.json", R"({"tokenizer_class":7})",
-       "/tokenizer_config.json:/tokenizer_class: wrong type, expected a string, got 7"},
+       "/tokenizer_config.json:/tokenizer_class: wrong type, expected a "
+       "string, got 7"},
       {"tokenizer_config.json",
        R"({"tokenizer_class":"LlamaTokenizer","bos_token":"<|im_start|>","add_bos_token":7})",
-       "/tokenizer_config.json:/add_bos_token: wrong type, expected true or false, got 7"},
+       "/tokenizer_config.json:/add_bos_token: wrong type, expected true or "
+       "false, got 7"},
       {"tokenizer_config.json", R"({"added_tokens_decoder":7})",
-       "/tokenizer_config.json:/added_tokens_decoder: wrong type, expected an object, got 7"},
+       "/tokenizer_config.json:/added_tokens_decoder: wrong type, expected an "
+       "object, got 7"},
       {"tokenizer_config.json", R"({"added_tokens_decoder":{"x":{}}})",
-       "/tokenizer_config.json:/added_tokens_decoder/x: token id, expected an integer in [0, "
+       "/tokenizer_config.json:/added_tokens_decoder/x: token id, expected an "
+       "integer in [0, "
        "16777215], got \"x\""},
       {"tokenizer_config.json", R"({"added_tokens_decoder":{"5":7}})",
-       "/tokenizer_config.json:/added_tokens_decoder/5: wrong type, expected an object, got 7"},
+       "/tokenizer_config.json:/added_tokens_decoder/5: wrong type, expected "
+       "an object, got 7"},
       {"tokenizer_config.json", R"({"added_tokens_decoder":{"5":{}}})",
-       "/tokenizer_config.json:/added_tokens_decoder/5/content: missing, expected a string, got "
+       "/tokenizer_config.json:/added_tokens_decoder/5/content: missing, "
+       "expected a string, got "
        "nothing"},
       {"tokenizer_config.json", R"({"added_tokens_decoder":{"5":{"content":"x","special":7}}})",
-       "/tokenizer_config.json:/added_tokens_decoder/5/special: wrong type, expected true or "
+       "/tokenizer_config.json:/added_tokens_decoder/5/special: wrong type, "
+       "expected true or "
        "false, got 7"},
       {"tokenizer_config.json", R"({"added_tokens_decoder":{"0":{"content":"zz"}}})",
-       "/tokenizer_config.json:/added_tokens_decoder/0: id of added token \"zz\", expected a free "
+       "/tokenizer_config.json:/added_tokens_decoder/0: id of added token "
+       "\"zz\", expected a free "
        "id, got 0, that of \"<|endoftext|>\""},
       {"generation_config.json", "[]",
-       "/generation_config.json:/: wrong type, expected an object, got an array of 0"},
+       "/generation_config.json:/: wrong type, expected an object, got an "
+       "array of 0"},
       {"generation_config.json", R"({"eos_token_id":["x"]})",
-       "/generation_config.json:/eos_token_id: token id, expected an integer in [0, 16777215], "
+       "/generation_config.json:/eos_token_id: token id, expected an integer "
+       "in [0, 16777215], "
        "got \"x\""},
       {"generation_config.json", R"({"eos_token_id":-1})",
-       "/generation_config.json:/eos_token_id: token id, expected an integer in [0, 16777215], "
+       "/generation_config.json:/eos_token_id: token id, expected an integer "
+       "in [0, 16777215], "
        "got -1"},
   };
   for (auto [name, text, expected] : cases) {

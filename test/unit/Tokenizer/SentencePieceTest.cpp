@@ -40,8 +40,8 @@ std::string binToken(const std::string &text, float score = 0) {
   return le(score) + le(static_cast<int32_t>(text.size())) + text;
 }
 std::string bin(const std::string &rest) {
-  std::string out = le(int32_t(16)) + binToken("<unk>") + binToken("\n<s>\n") +
-                    binToken("\n</s>\n");
+  std::string out =
+      le(int32_t(16)) + binToken("<unk>") + binToken("\n<s>\n") + binToken("\n</s>\n");
   for (int b = 0; b < 256; ++b) {
     char text[8];
     std::snprintf(text, sizeof text, "<0x%02X>", b);
@@ -57,8 +57,8 @@ TokenizerResult fromBin(const std::string &bytes) {
 } // namespace
 
 TEST(SentencePiece, JoinsTheBestScore) {
-  std::string pieces = piece(kSpace, -1) + piece("a", -2) + piece("b", -3) +
-                       piece("ab", -9) + piece("ba", -4) + piece(kSpace + "a", -20);
+  std::string pieces = piece(kSpace, -1) + piece("a", -2) + piece("b", -3) + piece("ab", -9) +
+                       piece("ba", -4) + piece(kSpace + "a", -20);
   auto t = loaded(fromModel(model(pieces)));
   ASSERT_TRUE(t);
   // ▁aba: "ba" (-4) before "ab" (-9), then "▁a" (-20).
@@ -70,8 +70,8 @@ TEST(SentencePiece, JoinsTheBestScore) {
 }
 
 TEST(SentencePiece, TakesUnusedPiecesApart) {
-  std::string pieces = piece("a", -1) + piece("b", -1) + piece("ab", -2, 5) +
-                       piece("abab", -3) + piece(kSpace, -1);
+  std::string pieces =
+      piece("a", -1) + piece("b", -1) + piece("ab", -2, 5) + piece("abab", -3) + piece(kSpace, -1);
   auto t = loaded(fromModel(model(pieces)));
   EXPECT_EQ(encode(*t, "ab"), (Ids{1, 7, 3, 4}));
   EXPECT_EQ(encode(*t, "abab"), (Ids{1, 7, 6}));
@@ -97,7 +97,8 @@ TEST(SentencePiece, FallsBackToBytes) {
   EXPECT_EQ(decoder.push(4 + 0xC3), ""); // half a character
   EXPECT_EQ(decoder.push(4 + 0xA9), "é");
   EXPECT_EQ(decoder.push(4 + 0xE2), "");
-  EXPECT_EQ(decoder.push(4 + 0x41), "\xEF\xBF\xBD""A");
+  EXPECT_EQ(decoder.push(4 + 0x41), "\xEF\xBF\xBD"
+                                    "A");
   EXPECT_EQ(decoder.push(4 + 0xE2), "");
   EXPECT_EQ(decoder.finish(), "\xEF\xBF\xBD");
 }
@@ -105,8 +106,7 @@ TEST(SentencePiece, FallsBackToBytes) {
 TEST(SentencePiece, NamesTheFault) {
   EXPECT_EQ(message(""), "t.model:0x0: missing, expected pieces, got the end");
   EXPECT_EQ(message("\x0A"), "t.model:0x0: number, expected more bytes, got the end");
-  EXPECT_EQ(message("\x0A\x7F"),
-            "t.model:0x0: field of 127 bytes, expected at most 0, got more");
+  EXPECT_EQ(message("\x0A\x7F"), "t.model:0x0: field of 127 bytes, expected at most 0, got more");
   EXPECT_EQ(message(std::string(11, '\xFF')),
             "t.model:0x0: number, expected at most 10 bytes, got more");
   EXPECT_EQ(message(std::string("\x00\x01", 2)),
@@ -125,7 +125,8 @@ TEST(SentencePiece, NamesTheFault) {
   EXPECT_EQ(message(piece("<0xG0>", 0, 6)),
             "t.model:0xf: byte piece, expected <0x00> to <0xFF>, got \"<0xG0>\"");
   EXPECT_EQ(message(piece("u", 0, 2) + piece("v", 0, 2)),
-            "t.model:0x16: pieces of type UNKNOWN, expected one, got a second, \"v\"");
+            "t.model:0x16: pieces of type UNKNOWN, expected one, got a second, "
+            "\"v\"");
   EXPECT_EQ(message(piece(std::string(600, 'x'), 0, 4)),
             "t.model:0x263: special piece, expected at most 512 bytes, got 600");
   EXPECT_EQ(message(piece("a")), "t.model:0xc: missing, expected a trainer_spec, got the end");
@@ -173,8 +174,8 @@ TEST(SentencePiece, FollowsTheNormalizerSpec) {
 }
 
 TEST(Llama2C, EncodesAndDecodes) {
-  auto t = loaded(fromBin(bin(binToken(" ", -1) + binToken("a", -2) + binToken(" a", -3) +
-                              binToken("a", -9))));
+  auto t = loaded(
+      fromBin(bin(binToken(" ", -1) + binToken("a", -2) + binToken(" a", -3) + binToken("a", -9))));
   ASSERT_TRUE(t);
   EXPECT_EQ(encode(*t, "a a"), (Ids{1, 261, 261}));
   EXPECT_EQ(encode(*t, "\xFF"), (Ids{1, 259, 3 + 0xFF}));
@@ -195,7 +196,8 @@ TEST(Llama2C, NamesTheFault) {
   EXPECT_EQ(message("1234" + le(INFINITY) + le(int32_t(1)) + "a"),
             "t.bin:0x4: score, expected a finite number, got inf");
   EXPECT_EQ(message("1234" + binToken("a") + binToken("b") + binToken("c") + binToken("<0x01>")),
-            "t.bin:0x1f: byte token 3, expected <0x00> to <0xFF> in order, got \"<0x01>\"");
+            "t.bin:0x1f: byte token 3, expected <0x00> to <0xFF> in order, got "
+            "\"<0x01>\"");
   std::string good = bin("");
   for (size_t n = 0; n < good.size(); ++n)
     EXPECT_NE(refusal(Tokenizer::fromLlama2C(good.substr(0, n), "t.bin")), "accepted");

@@ -19,8 +19,9 @@ TEST(TokenizerJson, EncodesAndDecodesFixtures) {
   for (const char *name : {"gpt2", "llama3", "qwen2", "tekken", "gpt4o", "smollm"}) {
     auto t = loaded(Tokenizer::load(fixture(std::string(name) + ".json")));
     ASSERT_TRUE(t);
-    for (std::string text : {"Hello  world, it's 1234!\n\n", "naïve Straße 👩‍👩‍👧 한국 \xC2\x85",
-                             "<|im_start|>user\n"}) {
+    for (std::string text :
+         {"Hello  world, it's 1234!\n\n", "naïve Straße 👩‍👩‍👧 한국 \xC2\x85",
+          "<|im_start|>user\n"}) {
       EncodeOptions plain;
       plain.addSpecial = false;
       Ids ids = encode(*t, text, plain);
@@ -70,7 +71,8 @@ TEST(TokenizerJson, AppliesEveryComponent) {
     std::string out;
     auto t = loaded(fromText(document(R"({"type":"BPE","vocab":{"a":0,"b":1,"c":2,"▁":3," ":4,
         "A":5,"1":6,".":7,"é":8,"<":9,"Ġ":10,"ab":11,"-":12,"i":13,"f":14},
-        "merges":["a b"]})", rest)));
+        "merges":["a b"]})",
+                                      rest)));
     for (int32_t id : t ? encode(*t, text) : Ids{})
       out += t->tokenText(id) + "|";
     return out;
@@ -84,7 +86,9 @@ TEST(TokenizerJson, AppliesEveryComponent) {
   EXPECT_EQ(normalized(R"({"type":"NFD"})", "é"), "");
   EXPECT_EQ(normalized(R"({"type":"NFKD"})", "ﬁ"), "f|i|");
   EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFD"},
-      {"type":"StripAccents"},{"type":"Strip","strip_right":false}]})", " \tá "), "a| |");
+      {"type":"StripAccents"},{"type":"Strip","strip_right":false}]})",
+                       " \tá "),
+            "a| |");
   EXPECT_EQ(normalized(R"({"type":"Replace","pattern":"b","content":"c"})", "abb"), "a|c|c|");
   EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"Regex":"b+"},"content":"c"})", "abb"),
             "a|c|");
@@ -105,26 +109,36 @@ TEST(TokenizerJson, AppliesEveryComponent) {
   EXPECT_EQ(cut(R"({"type":"Metaspace","prepend_scheme":"never","split":false})", "ab"), "ab|");
   EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":true})", "ab"), "Ġ|ab|");
   EXPECT_EQ(cut(R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},
-      {"type":"Split","pattern":{"String":"b"},"behavior":"MergedWithNext"}]})", "ab"), "Ġ|a|b|");
-  EXPECT_EQ(cut(R"({"type":"Split","pattern":{"String":"a"},"behavior":"MergedWithPrevious"})",
-                "bab"), "b|a|b|");
+      {"type":"Split","pattern":{"String":"b"},"behavior":"MergedWithNext"}]})",
+                "ab"),
+            "Ġ|a|b|");
+  EXPECT_EQ(
+      cut(R"({"type":"Split","pattern":{"String":"a"},"behavior":"MergedWithPrevious"})", "bab"),
+      "b|a|b|");
   EXPECT_EQ(cut(R"({"type":"Split","pattern":{"Regex":"\\p{N}"},"behavior":"Isolated"})", "ab1"),
             "ab|1|");
   EXPECT_EQ(cut(R"({"type":"Split","pattern":{"Regex":"[ab]"},"behavior":"Contiguous",
-      "invert":true})", "abc"), "ab|c|");
+      "invert":true})",
+                "abc"),
+            "ab|c|");
   auto decoded = [](const std::string &component, const Ids &tokens) {
     auto t = loaded(fromText(document(R"({"type":"WordLevel","vocab":{"a":0,"##b":1,"▁c":2,
-        "<0x41>":3,"d</w>":4," .":5,"Ġe":6,"ff":7}})", "\"decoder\":" + component)));
+        "<0x41>":3,"d</w>":4," .":5,"Ġe":6,"ff":7}})",
+                                      "\"decoder\":" + component)));
     return t ? t->decode(tokens) : std::string();
   };
-  EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {0, 1, 5, 0}), "ab . a"); // "  ." loses one space
+  EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {0, 1, 5, 0}),
+            "ab . a"); // "  ." loses one space
   EXPECT_EQ(decoded(R"({"type":"WordPiece","cleanup":false,"prefix":"a"})", {1, 0, 0}), "##b");
   EXPECT_EQ(decoded(R"({"type":"Metaspace"})", {2, 2}), "c c");
   EXPECT_EQ(decoded(R"({"type":"Metaspace","add_prefix_space":false})", {2}), " c");
   EXPECT_EQ(decoded(R"({"type":"BPEDecoder"})", {4, 0, 4}), "d ad");
   EXPECT_EQ(decoded(R"({"type":"ByteLevel"})", {6, 0}), " ea");
-  EXPECT_EQ(decoded(R"({"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},
-      {"type":"Strip","content":"A","start":1,"stop":1}]})", {3, 3, 0, 3, 3}), "AaA");
+  EXPECT_EQ(decoded(
+                R"({"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},
+      {"type":"Strip","content":"A","start":1,"stop":1}]})",
+                {3, 3, 0, 3, 3}),
+            "AaA");
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"String":"##"},"content":"-"})", {0, 1}),
             "a-b");
   EXPECT_EQ(decoded(R"({"type":"Replace","pattern":{"Regex":"f+"},"content":"g"})", {7, 0}), "ga");
@@ -153,27 +167,40 @@ TEST(TokenizerJson, KnowsItsTokens) {
 }
 
 TEST(TokenizerJson, TakesSparseIds) {
-  auto t = loaded(fromText(document(
-      R"({"type":"BPE","vocab":{"a":7,"b":90000,"ab":3},"merges":[["a","b"]]})")));
+  auto t = loaded(fromText(
+      document(R"({"type":"BPE","vocab":{"a":7,"b":90000,"ab":3},"merges":[["a","b"]]})")));
   EXPECT_EQ(encode(*t, "abab"), (Ids{3, 3}));
   EXPECT_EQ(t->vocabSize(), 90001u);
   EXPECT_EQ(t->decode({3, 5, 7}), "ab a"); // no decoder: joined by spaces
 }
 
+TEST(TokenizerJson, ReplacesGraphemeClusters) {
+  // The rules of unigram.json have e + U+0301 → é and ﬁ → fi.
+  auto t = loaded(Tokenizer::load(fixture("unigram.json")));
+  EXPECT_EQ(encode(*t, "e\xCC\x81"), encode(*t, "é"));
+  EXPECT_EQ(encode(*t, "ﬁ"), encode(*t, "fi"));
+  EXPECT_EQ(encode(*t, "ﬁ\xCC\xA3\xCC\xA3\xCC\xA3"), encode(*t, "fi\xCC\xA3\xCC\xA3\xCC\xA3"));
+}
+
 TEST(TokenizerJson, RefusesBadIds) {
   EXPECT_EQ(message(document(R"({"type":"BPE","vocab":{"a":0,"b":0},"merges":[]})")),
-            "t.json:/model/vocab/b: duplicate token id, expected distinct ids, got 0, that of "
+            "t.json:/model/vocab/b: duplicate token id, expected distinct ids, got "
+            "0, that of "
             "\"a\"");
   EXPECT_EQ(message(document(R"({"type":"BPE","vocab":{"a":-1},"merges":[]})")),
-            "t.json:/model/vocab/a: token id, expected an integer in [0, 16777215], got -1");
+            "t.json:/model/vocab/a: token id, expected an integer in [0, "
+            "16777215], got -1");
   EXPECT_EQ(message(document(R"({"type":"WordLevel","vocab":{"a":4294967296}})")),
-            "t.json:/model/vocab/a: token id, expected an integer in [0, 16777215], got "
+            "t.json:/model/vocab/a: token id, expected an integer in [0, 16777215], "
+            "got "
             "4294967296");
   EXPECT_EQ(message(document(R"({"type":"WordLevel","vocab":{"a":18446744073709551615}})")),
-            "t.json:/model/vocab/a: token id, expected an integer in [0, 16777215], got "
+            "t.json:/model/vocab/a: token id, expected an integer in [0, "
+            "16777215], got "
             "18446744073709551615");
   EXPECT_EQ(message(document(R"({"type":"WordLevel","vocab":{"a":"x"}})")),
-            "t.json:/model/vocab/a: token id, expected an integer in [0, 16777215], got \"x\"");
+            "t.json:/model/vocab/a: token id, expected an integer in [0, "
+            "16777215], got \"x\"");
   EXPECT_EQ(message(document(R"({"type":"WordLevel","vocab":{"a":0,"a":1}})")),
             "t.json:0x2f: duplicate key \"a\"");
 }
@@ -199,20 +226,25 @@ TEST(TokenizerJson, RefusesBadMerges) {
 
 TEST(TokenizerJson, NamesUnknownComponents) {
   EXPECT_EQ(message(bpe(R"("normalizer":{"type":"Rot13"})")),
-            "t.json:/normalizer/type: unsupported normalizer, expected a normalizer of "
+            "t.json:/normalizer/type: unsupported normalizer, expected a "
+            "normalizer of "
             "tokenizer.json, got \"Rot13\"");
   EXPECT_EQ(message(bpe(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[
               {"type":"Digits"},{"type":"UnicodeScripts"}]})")),
-            "t.json:/pre_tokenizer/pretokenizers/1/type: unsupported pre-tokenizer, expected a "
+            "t.json:/pre_tokenizer/pretokenizers/1/type: unsupported "
+            "pre-tokenizer, expected a "
             "pre-tokenizer of tokenizer.json, got \"UnicodeScripts\"");
   EXPECT_EQ(message(bpe(R"("decoder":{"type":"CTC"})")),
-            "t.json:/decoder/type: unsupported decoder, expected a decoder of tokenizer.json, "
+            "t.json:/decoder/type: unsupported decoder, expected a decoder of "
+            "tokenizer.json, "
             "got \"CTC\"");
   EXPECT_EQ(message(bpe(R"("post_processor":{"type":"X"})")),
-            "t.json:/post_processor/type: unsupported post-processor, expected a post-processor "
+            "t.json:/post_processor/type: unsupported post-processor, expected "
+            "a post-processor "
             "of tokenizer.json, got \"X\"");
   EXPECT_EQ(message(document(R"({"type":"Neural"})")),
-            "t.json:/model/type: unsupported model, expected BPE, Unigram, WordPiece or "
+            "t.json:/model/type: unsupported model, expected BPE, Unigram, "
+            "WordPiece or "
             "WordLevel, got \"Neural\"");
   EXPECT_EQ(message(bpe(R"("normalizer":{})")),
             "t.json:/normalizer/type: missing, expected a string, got nothing");
@@ -234,18 +266,23 @@ TEST(TokenizerJson, RefusesMalformedComponents) {
       {R"("normalizer":{"type":"Replace","pattern":{},"content":"x"})",
        "/normalizer/pattern/Regex: missing, expected a string, got nothing"},
       {R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"AB*="})",
-       "/normalizer/precompiled_charsmap: invalid base64, expected letters, digits, + and /, got "
+       "/normalizer/precompiled_charsmap: invalid base64, expected letters, "
+       "digits, + and /, got "
        "\"*\""},
       {R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"AAA="})",
-       "/normalizer/precompiled_charsmap: charsmap, expected at least 4 bytes, got 2"},
+       "/normalizer/precompiled_charsmap: charsmap, expected at least 4 bytes, "
+       "got 2"},
       {R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"/////wAA"})",
-       "/normalizer/precompiled_charsmap: charsmap trie, expected a multiple of 4 bytes in [4, "
+       "/normalizer/precompiled_charsmap: charsmap trie, expected a multiple "
+       "of 4 bytes in [4, "
        "2], got 4294967295"},
       {R"("normalizer":{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAA="})",
-       "/normalizer/precompiled_charsmap: charsmap replacements, expected a NUL at the end, got "
+       "/normalizer/precompiled_charsmap: charsmap replacements, expected a "
+       "NUL at the end, got "
        "none"},
       {R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a"},"behavior":"Isolated"})",
-       "/pre_tokenizer/pattern/Regex: pattern \"(a\": missing ) at character 2"},
+       "/pre_tokenizer/pattern/Regex: pattern \"(a\": missing ) at character "
+       "2"},
       {R"("pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"Explode"})",
        "/pre_tokenizer/behavior: unknown behavior, expected Removed, Isolated, "
        "MergedWithPrevious, MergedWithNext or Contiguous, got \"Explode\""},
@@ -255,22 +292,26 @@ TEST(TokenizerJson, RefusesMalformedComponents) {
       {R"("pre_tokenizer":{"type":"Split","pattern":{"String":"a"}})",
        "/pre_tokenizer/behavior: missing, expected a string, got nothing"},
       {R"("pre_tokenizer":{"type":"Metaspace","replacement":"ab"})",
-       "/pre_tokenizer/replacement: replacement, expected one character, got \"ab\""},
+       "/pre_tokenizer/replacement: replacement, expected one character, got "
+       "\"ab\""},
       {R"("pre_tokenizer":{"type":"Metaspace","prepend_scheme":"last"})",
-       "/pre_tokenizer/prepend_scheme: unknown scheme, expected always, first or never, got "
+       "/pre_tokenizer/prepend_scheme: unknown scheme, expected always, first "
+       "or never, got "
        "\"last\""},
       {R"("pre_tokenizer":{"type":"Metaspace","split":3})",
        "/pre_tokenizer/split: wrong type, expected true or false, got 3"},
       {R"("decoder":{"type":"Strip","content":"","start":0,"stop":0})",
        "/decoder/content: content, expected one character, got none"},
       {R"("decoder":{"type":"Strip","content":"x","start":-1,"stop":0})",
-       "/decoder/start: out of range, expected an integer in [0, 1048576], got -1"},
+       "/decoder/start: out of range, expected an integer in [0, 1048576], got "
+       "-1"},
       {R"("decoder":{"type":"Metaspace","replacement":""})",
        "/decoder/replacement: replacement, expected one character, got none"},
       {R"("decoder":{"type":"Replace","content":"x"})",
        "/decoder/pattern: missing, expected an object, got nothing"},
       {R"("post_processor":{"type":"BertProcessing","cls":["x"],"sep":["y",1]})",
-       "/post_processor/cls: special token, expected [text, id], got an array of 1"},
+       "/post_processor/cls: special token, expected [text, id], got an array "
+       "of 1"},
       {R"("post_processor":{"type":"RobertaProcessing","cls":["x",0]})",
        "/post_processor/sep: special token, expected [text, id], got nothing"},
       {R"("post_processor":{"type":"BertProcessing","cls":["x",0],"sep":["y",99]})",
@@ -279,31 +320,35 @@ TEST(TokenizerJson, RefusesMalformedComponents) {
        "/post_processor/single: template, expected the text in it, got none"},
       {R"("post_processor":{"type":"TemplateProcessing",
            "single":[{"Sequence":{}},{"Sequence":{}}]})",
-       "/post_processor/single/1/Sequence: template, expected the text once, got twice"},
+       "/post_processor/single/1/Sequence: template, expected the text once, "
+       "got twice"},
       {R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],
            "special_tokens":{"x":{"ids":["y"]}}})",
-       "/post_processor/special_tokens/x/ids: token id, expected an integer in [0, 16777215], "
+       "/post_processor/special_tokens/x/ids: token id, expected an integer in "
+       "[0, 16777215], "
        "got \"y\""},
       {R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],
            "special_tokens":{"x":{"ids":7}}})",
-       "/post_processor/special_tokens/x/ids: wrong type, expected an array, got 7"},
+       "/post_processor/special_tokens/x/ids: wrong type, expected an array, "
+       "got 7"},
       {R"("added_tokens":[{"id":0,"content":"zz"}])",
-       "/added_tokens/0: id of added token \"zz\", expected a free id, got 0, that of \"a\""},
+       "/added_tokens/0: id of added token \"zz\", expected a free id, got 0, "
+       "that of \"a\""},
       {R"("added_tokens":[{"id":7,"content":"ab"}])",
-       "/added_tokens/0: id of added token \"ab\", expected 2 as in the vocabulary, got 7"},
+       "/added_tokens/0: id of added token \"ab\", expected 2 as in the "
+       "vocabulary, got 7"},
       {R"("added_tokens":[{"id":7,"content":""}])",
        "/added_tokens/0: added token, expected 1 to 512 bytes, got 0"},
       {R"("added_tokens":[{"id":-7,"content":"x"}])",
-       "/added_tokens/0/id: out of range, expected an integer in [0, 16777215], got -7"},
+       "/added_tokens/0/id: out of range, expected an integer in [0, "
+       "16777215], got -7"},
       {R"("added_tokens":[{"id":7,"content":"x","special":1}])",
        "/added_tokens/0/special: wrong type, expected true or false, got 1"},
-      {R"("added_tokens":{})",
-       "/added_tokens: wrong type, expected an array, got an object"},
+      {R"("added_tokens":{})", "/added_tokens: wrong type, expected an array, got an object"},
   };
   for (const auto &[rest, expected] : cases)
     EXPECT_EQ(message(bpe(rest)), std::string("t.json:") + expected);
-  EXPECT_EQ(message(bpe(R"("added_tokens":[{"id":7,"content":")" + std::string(513, 'x') +
-                        "\"}]")),
+  EXPECT_EQ(message(bpe(R"("added_tokens":[{"id":7,"content":")" + std::string(513, 'x') + "\"}]")),
             "t.json:/added_tokens/0: added token, expected 1 to 512 bytes, got 513");
 }
 
@@ -312,23 +357,25 @@ TEST(TokenizerJson, RefusesMalformedModels) {
       {R"(3)", "/model: wrong type, expected an object, got 3"},
       {R"({"type":"BPE"})", "/model/vocab: missing, expected an object, got nothing"},
       {R"({"type":"BPE","vocab":{},"merges":[],"dropout":0.5})",
-       "/model/dropout: dropout, expected null or 0, for it is random, got 0.5"},
+       "/model/dropout: dropout, expected null or 0, for it is random, got "
+       "0.5"},
       {R"({"type":"BPE","vocab":{},"merges":[],"unk_token":"u"})",
-       "/model/unk_token: unknown token, expected a token of the vocabulary, got \"u\""},
+       "/model/unk_token: unknown token, expected a token of the vocabulary, "
+       "got \"u\""},
       {R"({"type":"BPE","vocab":{},"merges":[],"ignore_merges":1})",
        "/model/ignore_merges: wrong type, expected true or false, got 1"},
       {R"({"type":"Unigram","vocab":[["a",-1],["a",-2]]})",
        "/model/vocab/1: duplicate piece, expected distinct texts, got \"a\""},
       {R"({"type":"Unigram","vocab":[["a"]]})",
        "/model/vocab/0: piece, expected [text, score], got an array of 1"},
-      {R"({"type":"Unigram","vocab":[]})",
-       "/model/vocab: vocabulary, expected pieces, got none"},
+      {R"({"type":"Unigram","vocab":[]})", "/model/vocab: vocabulary, expected pieces, got none"},
       {R"({"type":"Unigram","vocab":{}})",
        "/model/vocab: wrong type, expected an array, got an object"},
       {R"({"type":"Unigram","vocab":[["a",-1]],"unk_id":1})",
        "/model/unk_id: out of range, expected an integer in [0, 0], got 1"},
       {R"({"type":"WordPiece","vocab":{"a":0},"max_input_chars_per_word":100000})",
-       "/model/max_input_chars_per_word: out of range, expected an integer in [1, 1000], got "
+       "/model/max_input_chars_per_word: out of range, expected an integer in "
+       "[1, 1000], got "
        "100000"},
   };
   for (const auto &[model, expected] : cases)
@@ -338,40 +385,41 @@ TEST(TokenizerJson, RefusesMalformedModels) {
   std::string deep;
   for (int i = 0; i < 100000; ++i)
     deep += R"({"type":"Sequence","normalizers":[)";
-  EXPECT_NE(message("{\"normalizer\":" + deep).find("nesting deeper than 128"),
-            std::string::npos);
+  EXPECT_NE(message("{\"normalizer\":" + deep).find("nesting deeper than 128"), std::string::npos);
 }
 
 TEST(TokenizerJson, GuessesTheModelOfOldFiles) {
   EXPECT_EQ(encode(*loaded(fromText(document(R"({"vocab":{"a":0},"merges":[]})"))), "aa"),
             (Ids{0, 0}));
-  EXPECT_EQ(encode(*loaded(fromText(document(
-                       R"({"vocab":[["<unk>",0],["a",-1]],"unk_id":0})"))), "ax"),
-            (Ids{1, 0}));
-  EXPECT_EQ(encode(*loaded(fromText(document(
-                       R"({"vocab":{"a":0,"##b":1},"continuing_subword_prefix":"##"})"))), "ab"),
+  EXPECT_EQ(
+      encode(*loaded(fromText(document(R"({"vocab":[["<unk>",0],["a",-1]],"unk_id":0})"))), "ax"),
+      (Ids{1, 0}));
+  EXPECT_EQ(encode(*loaded(fromText(
+                       document(R"({"vocab":{"a":0,"##b":1},"continuing_subword_prefix":"##"})"))),
+                   "ab"),
             (Ids{0, 1}));
   EXPECT_EQ(encode(*loaded(fromText(document(R"({"vocab":{"ab":5}})"))), "ab"), (Ids{5}));
 }
 
 TEST(TokenizerJson, SaysWhenACharacterCannotBeSaid) {
   auto t = loaded(fromText(document(R"({"type":"WordLevel","vocab":{"a":0}})")));
-  EXPECT_EQ(refusal(t->encode("b")),
-            "text: character outside the vocabulary, expected known characters, as the model "
-            "has no unknown token, got another");
+  EXPECT_EQ(refusal(t->encode("b")), "text: character outside the vocabulary, "
+                                     "expected known characters, as the model "
+                                     "has no unknown token, got another");
   auto dropped = loaded(fromText(bpe("")));
   EXPECT_EQ(encode(*dropped, "axb"), (Ids{2})); // as the reference drops it
 }
 
 TEST(TokenizerJson, BytesOutsideTheVocabulary) {
   // Byte tokens that are missing or misspelled make the character unknown.
-  std::string model = R"({"type":"BPE","byte_fallback":true,"unk_token":"u","vocab":
+  std::string model =
+      R"({"type":"BPE","byte_fallback":true,"unk_token":"u","vocab":
     {"u":0,"a":1,"<0xC3>":2,"<0xZZ>":3,"<0xa9>":4},"merges":[]})";
   auto t = loaded(fromText(document(model)));
   EXPECT_EQ(encode(*t, "aéa"), (Ids{1, 0, 1}));
   auto u = loaded(fromText(document(R"({"type":"BPE","byte_fallback":true,"unk_token":"u",
     "vocab":{"u":0,"a":1,"<0xC3>":2,"<0xA9>":4},"merges":[]})",
-    R"("decoder":{"type":"ByteFallback"})")));
+                                    R"("decoder":{"type":"ByteFallback"})")));
   EXPECT_EQ(encode(*u, "éa"), (Ids{2, 4, 1}));
   EXPECT_EQ(u->decode({2, 4, 1, 2}), "éa\xEF\xBF\xBD");
 }
@@ -379,18 +427,49 @@ TEST(TokenizerJson, BytesOutsideTheVocabulary) {
 TEST(TokenizerJson, BoundsGrowthAndWork) {
   std::string big(1 << 20, 'a');
   auto grow = loaded(fromText(bpe(R"("normalizer":{"type":"Replace","pattern":{"String":"a"},
-      "content":")" + std::string(4096, 'b') + "\"}")));
+      "content":")" + std::string(4096, 'b') +
+                                  "\"}")));
   EXPECT_EQ(refusal(grow->encode(big)),
-            "text: grows too much under normalization, expected at most 17825792 bytes, got "
+            "text: grows too much under normalization, expected at most "
+            "17825792 bytes, got "
             "more");
   auto bomb = loaded(fromText(bpe(R"("pre_tokenizer":{"type":"Split","behavior":"Isolated",
       "pattern":{"Regex":"(a+)+$x"}})")));
   double seconds = secondsOf([&] {
     EXPECT_EQ(refusal(bomb->encode(big.substr(0, 100000))),
-              "text: too much work for the pattern \"(a+)+$x\", expected at most 40002000 "
+              "text: too much work for the pattern \"(a+)+$x\", expected at "
+              "most 40002000 "
               "steps, got more");
   });
   EXPECT_LT(seconds, 20.0);
+}
+
+TEST(TokenizerJson, MergesLeftmostFirst) {
+  auto t = loaded(fromText(document(R"({"type":"BPE","vocab":{"a":0,"aa":1},"merges":["a a"]})")));
+  for (size_t n : {3, 31, 33, 101, 1001}) { // short and long words take other ways
+    Ids want(n / 2, 1);
+    want.push_back(0);
+    EXPECT_EQ(encode(*t, std::string(n, 'a')), want);
+  }
+}
+
+TEST(TokenizerJson, FollowsTheFlagsOfBPE) {
+  auto ids = [](const std::string &flags, std::string_view text) {
+    return encode(*loaded(fromText(document(
+                      R"({"type":"BPE","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"abb":3,
+        "ab":4},"merges":["a b"],)" +
+                      flags + "}"))),
+                  text);
+  };
+  EXPECT_EQ(ids(R"("ignore_merges":true)", "abb"), (Ids{3}));
+  EXPECT_EQ(ids(R"("ignore_merges":false)", "abb"), (Ids{4, 2}));
+  EXPECT_EQ(ids(R"("fuse_unk":true)", "xxaxxx"), (Ids{0, 1, 0}));
+  EXPECT_EQ(ids(R"("fuse_unk":false)", "xxax"), (Ids{0, 0, 1, 0}));
+  std::string suffixed =
+      R"({"type":"BPE","end_of_word_suffix":"</w>","continuing_subword_prefix":"@",
+      "vocab":{"a":0,"@b":1,"@b</w>":2,"ab</w>":3},"merges":["a @b</w>"]})";
+  EXPECT_EQ(encode(*loaded(fromText(document(suffixed))), "ab"), (Ids{3}));
+  EXPECT_EQ(encode(*loaded(fromText(document(suffixed))), "abb"), (Ids{0, 1, 2}));
 }
 
 TEST(TokenizerJson, IsFastOnOneCharacter) {

@@ -37,8 +37,7 @@ inline TokenizerResult fromImage(const std::string &image) {
     return file.takeError();
   return Tokenizer::fromGGUF(**file);
 }
-inline Ids encode(const Tokenizer &tokenizer, std::string_view text,
-                  EncodeOptions options = {}) {
+inline Ids encode(const Tokenizer &tokenizer, std::string_view text, EncodeOptions options = {}) {
   auto ids = tokenizer.encode(text, options);
   if (ids)
     return *ids;
@@ -65,9 +64,7 @@ struct Vocab {
     ++pairs;
     return *this;
   }
-  Vocab &text(const std::string &key, std::string_view value) {
-    return add(key, 8, gstr(value));
-  }
+  Vocab &text(const std::string &key, std::string_view value) { return add(key, 8, gstr(value)); }
   Vocab &number(const std::string &key, uint64_t value) { return add(key, 4, u32(value)); }
   Vocab &flag(const std::string &key, bool value) {
     return add(key, 7, std::string(1, value ? '\1' : '\0'));

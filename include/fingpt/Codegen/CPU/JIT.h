@@ -52,9 +52,8 @@ struct JITStatistics {
 
 class JITModel {
 public:
-  static Result<std::unique_ptr<JITModel>> compile(mlir::ModuleOp graph,
-                                                   std::shared_ptr<ParamStore> params,
-                                                   const JITOptions &options);
+  static Result<std::unique_ptr<JITModel>>
+  compile(mlir::ModuleOp graph, std::shared_ptr<ParamStore> params, const JITOptions &options);
   ~JITModel();
 
   bool has(const std::string &function) const;
@@ -64,9 +63,9 @@ public:
   Status call(const std::string &function, const std::vector<TensorRef> &arguments) const;
 
   /// Shape facts of the model, read off the signatures; 0 where there is none.
-  int64_t outputWidth() const;                    ///< logits or hidden width
+  int64_t outputWidth() const; ///< logits or hidden width
   int64_t cacheLayers() const, cacheWidth() const;
-  int64_t inputVocabulary() const;                ///< rows of the token embedding
+  int64_t inputVocabulary() const; ///< rows of the token embedding
   /// Bytes of an element of activations (4, or 8 for f64).
   size_t elementBytes() const;
   const JITStatistics &statistics() const;

@@ -24,10 +24,9 @@ Values LinearOp::decompose(OpBuilder &builder) {
   sizes.back() = l.dim(getWeight(), 0);
   SmallVector<unsigned> xAxes = Lowering::axes(out);
   xAxes.push_back(in);
-  Value y = l.reduce(sizes, l.real(0), rank + 1, {getInput(), getWeight()}, {xAxes, {out, in}},
-                     [&](ValueRange v) {
-                       return l.add(v[2], l.mul(l.widen(v[0]), l.widen(v[1])));
-                     });
+  Value y =
+      l.reduce(sizes, l.real(0), rank + 1, {getInput(), getWeight()}, {xAxes, {out, in}},
+               [&](ValueRange v) { return l.add(v[2], l.mul(l.widen(v[0]), l.widen(v[1]))); });
   if (!getBias() && l.storage == l.accumulation)
     return SmallVector<Value>{y};
   SmallVector<Value> inputs{y};
@@ -99,9 +98,8 @@ struct Runs {
       inputs.push_back(s);
       maps.push_back(outerAxes());
     }
-    Value sum = l.reduce(outer, l.real(0), rank, inputs, maps, [&](ValueRange v) {
-      return l.add(v.back(), f(v.drop_back()));
-    });
+    Value sum = l.reduce(outer, l.real(0), rank, inputs, maps,
+                         [&](ValueRange v) { return l.add(v.back(), f(v.drop_back())); });
     return l.map(outer, l.accumulation, sum, {outerAxes()},
                  [&](ValueRange v) { return l.div(v[0], l.real(double(n))); });
   }
@@ -205,8 +203,8 @@ Values RopeOp::decompose(OpBuilder &builder) {
   Lowering l(builder, *this, type.getElementType());
   OpBuilder &b = l.b;
   int64_t head = getHeadDim(), rotary = getRotaryWidth(), pairs = rotary / 2;
-  RopeFrequencies rule =
-      ropeFrequencies(getBase().convertToDouble(), rotary, getScaling().value_or(RopeScalingAttr()));
+  RopeFrequencies rule = ropeFrequencies(getBase().convertToDouble(), rotary,
+                                         getScaling().value_or(RopeScalingAttr()));
   Value frequencies = constantVector(l, rule.frequencies);
   Value longFrequencies, isLong;
   if (!rule.longFrequencies.empty()) {
@@ -272,8 +270,8 @@ Values RopeOp::decompose(OpBuilder &builder) {
     Value self = l.widen(v[0]);
     Value other = l.widen(l.extract(x, {batch, token, l.loopIndex(2), partner}));
     Value cross = l.mul(other, s), straight = l.mul(self, c);
-    Value r = arith::SelectOp::create(b, l.loc, isSecond, l.add(straight, cross),
-                                      l.sub(straight, cross));
+    Value r =
+        arith::SelectOp::create(b, l.loc, isSecond, l.add(straight, cross), l.sub(straight, cross));
     return arith::SelectOp::create(b, l.loc, rotated, l.convert(r, l.storage), v[0]);
   });
   return SmallVector<Value>{l.joinLast(y)};
@@ -309,13 +307,12 @@ static Value normalizedExponentials(Lowering &l, Value x, Value sink, ArrayRef<u
   };
   Value e = l.map(all, l.accumulation, {x, max}, {full, rows},
                   [&](ValueRange v) { return shifted(v[0], v[1]); });
-  Value sum = l.reduce(outer, l.real(0), rank, e, {full},
-                       [&](ValueRange v) { return l.add(v[1], v[0]); });
+  Value sum =
+      l.reduce(outer, l.real(0), rank, e, {full}, [&](ValueRange v) { return l.add(v[1], v[0]); });
   if (sink)
     sum = l.map(outer, l.accumulation, {sum, max, sink},
-                {rows, rows, SmallVector<unsigned>(sinkAxes)}, [&](ValueRange v) {
-                  return l.add(v[0], shifted(l.widen(v[2]), v[1]));
-                });
+                {rows, rows, SmallVector<unsigned>(sinkAxes)},
+                [&](ValueRange v) { return l.add(v[0], shifted(l.widen(v[2]), v[1])); });
   return l.map(all, l.accumulation, {e, sum}, {full, rows}, [&](ValueRange v) -> Value {
     Value none = arith::CmpFOp::create(b, l.loc, arith::CmpFPredicate::OEQ, v[1], l.real(0));
     Value divisor = arith::SelectOp::create(b, l.loc, none, l.real(1), v[1]);
@@ -347,56 +344,55 @@ Values AttentionOp::decompose(OpBuilder &builder) {
 
   // Loop axes: b, n (key/value head), g (query head within the group), t, s.
   Value q = l.splitLast(l.splitLast(getQuery(), group * headDim), headDim); // [B,T,n,g,d]
-  Value k = l.splitLast(getKey(), headDim);                                // [B,S,n,d]
-  Value v = l.splitLast(getValue(), valueDim);                             // [B,S,n,e]
+  Value k = l.splitLast(getKey(), headDim);                                 // [B,S,n,d]
+  Value v = l.splitLast(getValue(), valueDim);                              // [B,S,n,e]
   OpFoldResult batch = l.dim(getQuery(), 0), tokens = l.dim(getQuery(), 1);
   OpFoldResult keys = l.dim(getKey(), 1);
   SmallVector<OpFoldResult> scoreSizes{batch, l.size(kvHeads), l.size(group), tokens, keys};
-  Value dots = l.reduce(scoreSizes, l.real(0), 6, {q, k}, {{0, 3, 1, 2, 5}, {0, 4, 1, 5}},
-                        [&](ValueRange a) {
-                          return l.add(a[2], l.mul(l.widen(a[0]), l.widen(a[1])));
-                        });
+  Value dots =
+      l.reduce(scoreSizes, l.real(0), 6, {q, k}, {{0, 3, 1, 2, 5}, {0, 4, 1, 5}},
+               [&](ValueRange a) { return l.add(a[2], l.mul(l.widen(a[0]), l.widen(a[1]))); });
 
-  Value scores = l.map(scoreSizes, l.accumulation, dots, {{0, 1, 2, 3, 4}},
-                       [&](ValueRange a) -> Value {
-    Value s = l.mul(a[0], l.real(getScale().convertToDouble()));
-    if (getSoftCap()) {
-      double cap = getSoftCap()->convertToDouble();
-      s = l.mul(math::TanhOp::create(b, l.loc, l.div(s, l.real(cap))), l.real(cap));
-    }
-    Value sequence = l.loopIndex(0), token = l.loopIndex(3), key = l.loopIndex(4);
-    if (getMask()) {
-      ArrayRef<int64_t> shape = Lowering::type(getMask()).getShape();
-      Value head = arith::AddIOp::create(
-          b, l.loc, arith::MulIOp::create(b, l.loc, l.loopIndex(1), l.index(group)),
-          l.loopIndex(2));
-      Value maskBatch = shape[0] == 1 ? l.index(0) : sequence;
-      Value maskHead = shape[1] == 1 ? l.index(0) : head;
-      s = l.add(s, l.widen(l.extract(getMask(), {maskBatch, maskHead, token, key})));
-    }
-    Value visible;
-    auto require = [&](Value condition) {
-      visible = visible ? arith::AndIOp::create(b, l.loc, visible, condition).getResult()
-                        : condition;
-    };
-    if (getLengths()) {
-      Value length = l.toIndex(l.extract(getLengths(), sequence));
-      require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::slt, key, length));
-    }
-    if (getCausal() || getWindow()) {
-      Value position = l.toIndex(l.extract(getPositions(), {sequence, token}));
-      if (getCausal())
-        require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::sle, key, position));
-      if (getWindow()) {
-        Value first = arith::SubIOp::create(b, l.loc, position, l.index(*getWindow()));
-        require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::sgt, key, first));
-      }
-    }
-    if (!visible)
-      return s;
-    return arith::SelectOp::create(b, l.loc, visible, s,
-                                   l.real(-std::numeric_limits<double>::infinity()));
-  });
+  Value scores =
+      l.map(scoreSizes, l.accumulation, dots, {{0, 1, 2, 3, 4}}, [&](ValueRange a) -> Value {
+        Value s = l.mul(a[0], l.real(getScale().convertToDouble()));
+        if (getSoftCap()) {
+          double cap = getSoftCap()->convertToDouble();
+          s = l.mul(math::TanhOp::create(b, l.loc, l.div(s, l.real(cap))), l.real(cap));
+        }
+        Value sequence = l.loopIndex(0), token = l.loopIndex(3), key = l.loopIndex(4);
+        if (getMask()) {
+          ArrayRef<int64_t> shape = Lowering::type(getMask()).getShape();
+          Value head = arith::AddIOp::create(
+              b, l.loc, arith::MulIOp::create(b, l.loc, l.loopIndex(1), l.index(group)),
+              l.loopIndex(2));
+          Value maskBatch = shape[0] == 1 ? l.index(0) : sequence;
+          Value maskHead = shape[1] == 1 ? l.index(0) : head;
+          s = l.add(s, l.widen(l.extract(getMask(), {maskBatch, maskHead, token, key})));
+        }
+        Value visible;
+        auto require = [&](Value condition) {
+          visible =
+              visible ? arith::AndIOp::create(b, l.loc, visible, condition).getResult() : condition;
+        };
+        if (getLengths()) {
+          Value length = l.toIndex(l.extract(getLengths(), sequence));
+          require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::slt, key, length));
+        }
+        if (getCausal() || getWindow()) {
+          Value position = l.toIndex(l.extract(getPositions(), {sequence, token}));
+          if (getCausal())
+            require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::sle, key, position));
+          if (getWindow()) {
+            Value first = arith::SubIOp::create(b, l.loc, position, l.index(*getWindow()));
+            require(arith::CmpIOp::create(b, l.loc, arith::CmpIPredicate::sgt, key, first));
+          }
+        }
+        if (!visible)
+          return s;
+        return arith::SelectOp::create(b, l.loc, visible, s,
+                                       l.real(-std::numeric_limits<double>::infinity()));
+      });
 
   Value sinks = getSinks() ? l.splitLast(getSinks(), group) : Value(); // [n, g]
   Value p = normalizedExponentials(l, scores, sinks, {1, 2});
@@ -406,15 +402,15 @@ Values AttentionOp::decompose(OpBuilder &builder) {
   // What is invisible has no place in the sum, whatever stands there (0·NaN is NaN): a
   // cache is not written beyond the positions that are visible.
   bool hides = getLengths() || getCausal() || getWindow();
-  Value y = l.reduce(outSizes, l.real(0), 6, {p, v}, {{0, 2, 3, 1, 5}, {0, 5, 2, 4}},
-                     [&](ValueRange a) -> Value {
-    Value term = l.mul(a[0], l.widen(a[1]));
-    if (hides) {
-      Value none = arith::CmpFOp::create(b, l.loc, arith::CmpFPredicate::OEQ, a[0], l.real(0));
-      term = arith::SelectOp::create(b, l.loc, none, l.real(0), term);
-    }
-    return l.add(a[2], term);
-  });
+  Value y = l.reduce(
+      outSizes, l.real(0), 6, {p, v}, {{0, 2, 3, 1, 5}, {0, 5, 2, 4}}, [&](ValueRange a) -> Value {
+        Value term = l.mul(a[0], l.widen(a[1]));
+        if (hides) {
+          Value none = arith::CmpFOp::create(b, l.loc, arith::CmpFPredicate::OEQ, a[0], l.real(0));
+          term = arith::SelectOp::create(b, l.loc, none, l.real(0), term);
+        }
+        return l.add(a[2], term);
+      });
   if (l.storage != l.accumulation)
     y = l.map(outSizes, l.storage, y, {{0, 1, 2, 3, 4}},
               [&](ValueRange a) { return l.convert(a[0], l.storage); });

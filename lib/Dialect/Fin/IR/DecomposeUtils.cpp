@@ -61,14 +61,14 @@ Value Lowering::map(ArrayRef<OpFoldResult> sizes, Type element, ValueRange input
     indexing.push_back(projection(b.getContext(), loops, m));
   indexing.push_back(b.getMultiDimIdentityMap(loops));
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  auto op = linalg::GenericOp::create(
-      b, loc, TypeRange(out.getType()), inputs, ValueRange(out), indexing, iterators,
-      [&](OpBuilder &inner, Location, ValueRange args) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(inner.getInsertionBlock());
-        Value v = body(args.drop_back());
-        linalg::YieldOp::create(b, loc, v);
-      });
+  auto op =
+      linalg::GenericOp::create(b, loc, TypeRange(out.getType()), inputs, ValueRange(out), indexing,
+                                iterators, [&](OpBuilder &inner, Location, ValueRange args) {
+                                  OpBuilder::InsertionGuard guard(b);
+                                  b.setInsertionPointToEnd(inner.getInsertionBlock());
+                                  Value v = body(args.drop_back());
+                                  linalg::YieldOp::create(b, loc, v);
+                                });
   return op.getResult(0);
 }
 
@@ -83,14 +83,14 @@ Value Lowering::reduce(ArrayRef<OpFoldResult> keptSizes, Value init, unsigned lo
   indexing.push_back(projection(b.getContext(), loops, axes(kept)));
   SmallVector<utils::IteratorType> iterators(kept, utils::IteratorType::parallel);
   iterators.append(loops - kept, utils::IteratorType::reduction);
-  auto op = linalg::GenericOp::create(
-      b, loc, TypeRange(out.getType()), inputs, ValueRange(out), indexing, iterators,
-      [&](OpBuilder &inner, Location, ValueRange args) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(inner.getInsertionBlock());
-        Value v = body(args);
-        linalg::YieldOp::create(b, loc, v);
-      });
+  auto op =
+      linalg::GenericOp::create(b, loc, TypeRange(out.getType()), inputs, ValueRange(out), indexing,
+                                iterators, [&](OpBuilder &inner, Location, ValueRange args) {
+                                  OpBuilder::InsertionGuard guard(b);
+                                  b.setInsertionPointToEnd(inner.getInsertionBlock());
+                                  Value v = body(args);
+                                  linalg::YieldOp::create(b, loc, v);
+                                });
   return op.getResult(0);
 }
 

@@ -53,9 +53,7 @@ public:
   mlir::Value index(int64_t value) const {
     return mlir::arith::ConstantIndexOp::create(b, loc, value);
   }
-  mlir::Value loopIndex(unsigned axis) const {
-    return mlir::linalg::IndexOp::create(b, loc, axis);
-  }
+  mlir::Value loopIndex(unsigned axis) const { return mlir::linalg::IndexOp::create(b, loc, axis); }
   /// A float of any width in the accumulation type.
   mlir::Value widen(mlir::Value v) const { return convert(v, accumulation); }
   mlir::Value convert(mlir::Value v, mlir::Type to) const;
@@ -88,9 +86,9 @@ public:
   /// Sum (or another fold) over loop axes `kept` .. rank-1: result is indexed by
   /// the first `kept` axes and starts as `init`; body gets the inputs' elements
   /// and, last, the running value. The result has init's type.
-  mlir::Value reduce(llvm::ArrayRef<mlir::OpFoldResult> keptSizes, mlir::Value init,
-                     unsigned loops, mlir::ValueRange inputs,
-                     llvm::ArrayRef<llvm::SmallVector<unsigned>> maps, Body body) const;
+  mlir::Value reduce(llvm::ArrayRef<mlir::OpFoldResult> keptSizes, mlir::Value init, unsigned loops,
+                     mlir::ValueRange inputs, llvm::ArrayRef<llvm::SmallVector<unsigned>> maps,
+                     Body body) const;
   /// Elementwise over one tensor, in the accumulation type.
   mlir::Value elementwise(mlir::Value v, llvm::function_ref<mlir::Value(mlir::Value)> f) const;
 

@@ -47,14 +47,14 @@ static Value codeAt(Lowering &l, Value bytes, IntegerType code, Value row, Value
     Value first = arith::DivUIOp::create(b, l.loc, bit, l.index(8));
     Value within = arith::RemUIOp::create(b, l.loc, bit, l.index(8));
     Value last = l.index(Lowering::type(bytes).getShape()[1] - 1);
-    Value next = arith::MinUIOp::create(
-        b, l.loc, arith::AddIOp::create(b, l.loc, first, l.index(1)), last);
+    Value next =
+        arith::MinUIOp::create(b, l.loc, arith::AddIOp::create(b, l.loc, first, l.index(1)), last);
     Value low = arith::ExtUIOp::create(b, l.loc, i32, l.extract(bytes, {row, first}));
     Value high = arith::ExtUIOp::create(b, l.loc, i32, l.extract(bytes, {row, next}));
-    Value pair = arith::OrIOp::create(b, l.loc, low,
-                                      arith::ShLIOp::create(b, l.loc, high, i32Constant(8)));
-    value = arith::ShRUIOp::create(b, l.loc, pair,
-                                   arith::IndexCastOp::create(b, l.loc, i32, within));
+    Value pair =
+        arith::OrIOp::create(b, l.loc, low, arith::ShLIOp::create(b, l.loc, high, i32Constant(8)));
+    value =
+        arith::ShRUIOp::create(b, l.loc, pair, arith::IndexCastOp::create(b, l.loc, i32, within));
   }
   if (code.isUnsigned())
     return arith::AndIOp::create(b, l.loc, value, i32Constant((int64_t(1) << bits) - 1));
@@ -74,11 +74,13 @@ Values DequantizeOp::decompose(OpBuilder &builder) {
     return failure();
   bool zeroCodes = getZeros() && isa<IntegerType>(Lowering::type(getZeros()).getElementType());
   Value zeroBytes;
-  if (zeroCodes && !(zeroBytes = packedBytes(l, *this, getZeros())))
+  if (zeroCodes)
+    zeroBytes = packedBytes(l, *this, getZeros());
+  if (zeroCodes && !zeroBytes)
     return failure();
   ArrayRef<int64_t> shape = getType().getShape();
-  Value result = l.map(
-      {l.size(shape[0]), l.size(shape[1])}, l.storage, {}, {}, [&](ValueRange) -> Value {
+  Value result =
+      l.map({l.size(shape[0]), l.size(shape[1])}, l.storage, {}, {}, [&](ValueRange) -> Value {
         Value row = l.loopIndex(0), column = l.loopIndex(1);
         Value group = arith::DivUIOp::create(b, l.loc, column, l.index(getGroupSize()));
         Value code = codeAt(l, bytes, codeType(getCodes()), row, column);
@@ -112,8 +114,8 @@ Values LookupOp::decompose(OpBuilder &builder) {
     return failure();
   bool perRow = Lowering::type(getCodebook()).getRank() == 2;
   ArrayRef<int64_t> shape = getType().getShape();
-  Value result = l.map(
-      {l.size(shape[0]), l.size(shape[1])}, l.storage, {}, {}, [&](ValueRange) -> Value {
+  Value result =
+      l.map({l.size(shape[0]), l.size(shape[1])}, l.storage, {}, {}, [&](ValueRange) -> Value {
         Value row = l.loopIndex(0), column = l.loopIndex(1);
         Value entry = l.toIndex(codeAt(l, bytes, codeType(getCodes()), row, column));
         SmallVector<Value> at{entry};
@@ -131,13 +133,11 @@ Values LookupOp::decompose(OpBuilder &builder) {
 
 Values LowRankOp::decompose(OpBuilder &builder) {
   Lowering l(builder, *this, getType().getElementType());
-  Value sum = l.reduce({l.dim(getB(), 0), l.dim(getA(), 1)}, l.real(0), 3, {getB(), getA()},
-                       {{0, 2}, {2, 1}}, [&](ValueRange v) {
-                         return l.add(v[2], l.mul(l.widen(v[0]), l.widen(v[1])));
-                       });
-  return SmallVector<Value>{l.map(l.dims(sum), l.storage, sum, {{0, 1}}, [&](ValueRange v) {
-    return l.convert(v[0], l.storage);
-  })};
+  Value sum = l.reduce(
+      {l.dim(getB(), 0), l.dim(getA(), 1)}, l.real(0), 3, {getB(), getA()}, {{0, 2}, {2, 1}},
+      [&](ValueRange v) { return l.add(v[2], l.mul(l.widen(v[0]), l.widen(v[1]))); });
+  return SmallVector<Value>{l.map(l.dims(sum), l.storage, sum, {{0, 1}},
+                                  [&](ValueRange v) { return l.convert(v[0], l.storage); })};
 }
 
 Values SparseOp::decompose(OpBuilder &builder) {
@@ -147,29 +147,28 @@ Values SparseOp::decompose(OpBuilder &builder) {
   Value zero = linalg::FillOp::create(b, l.loc, l.real(0, l.storage),
                                       l.empty({l.size(shape[0]), l.size(shape[1])}, l.storage))
                    .getResult(0);
-  auto rows = scf::ForOp::create(
-      b, l.loc, l.index(0), l.index(shape[0]), l.index(1), zero,
-      [&](OpBuilder &, Location, Value row, ValueRange outer) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(row.getParentBlock());
-        Value next = arith::AddIOp::create(b, l.loc, row, l.index(1));
-        Value begin = l.toIndex(l.extract(getOffsets(), row));
-        Value end = l.toIndex(l.extract(getOffsets(), next));
-        auto entries = scf::ForOp::create(
-            b, l.loc, begin, end, l.index(1), outer,
-            [&](OpBuilder &, Location, Value e, ValueRange inner) {
-              OpBuilder::InsertionGuard guard(b);
-              b.setInsertionPointToEnd(e.getParentBlock());
-              Value column = l.toIndex(l.extract(getColumns(), e));
-              Value value = l.widen(l.extract(getValues(), e));
-              Value old = l.widen(l.extract(inner[0], {row, column}));
-              Value sum = l.convert(l.add(old, value), l.storage);
-              Value out = tensor::InsertOp::create(b, l.loc, sum, inner[0],
-                                                   ValueRange{row, column});
-              scf::YieldOp::create(b, l.loc, out);
-            });
-        scf::YieldOp::create(b, l.loc, entries.getResults());
-      });
+  auto rows = scf::ForOp::create(b, l.loc, l.index(0), l.index(shape[0]), l.index(1), zero,
+                                 [&](OpBuilder &, Location, Value row, ValueRange outer) {
+                                   OpBuilder::InsertionGuard guard(b);
+                                   b.setInsertionPointToEnd(row.getParentBlock());
+                                   Value next = arith::AddIOp::create(b, l.loc, row, l.index(1));
+                                   Value begin = l.toIndex(l.extract(getOffsets(), row));
+                                   Value end = l.toIndex(l.extract(getOffsets(), next));
+                                   auto entries = scf::ForOp::create(
+                                       b, l.loc, begin, end, l.index(1), outer,
+                                       [&](OpBuilder &, Location, Value e, ValueRange inner) {
+                                         OpBuilder::InsertionGuard guard(b);
+                                         b.setInsertionPointToEnd(e.getParentBlock());
+                                         Value column = l.toIndex(l.extract(getColumns(), e));
+                                         Value value = l.widen(l.extract(getValues(), e));
+                                         Value old = l.widen(l.extract(inner[0], {row, column}));
+                                         Value sum = l.convert(l.add(old, value), l.storage);
+                                         Value out = tensor::InsertOp::create(
+                                             b, l.loc, sum, inner[0], ValueRange{row, column});
+                                         scf::YieldOp::create(b, l.loc, out);
+                                       });
+                                   scf::YieldOp::create(b, l.loc, entries.getResults());
+                                 });
   return SmallVector<Value>{rows.getResult(0)};
 }
 
@@ -189,11 +188,9 @@ Values SumOp::decompose(OpBuilder &builder) {
 Values ScaleOp::decompose(OpBuilder &builder) {
   Lowering l(builder, *this, getType().getElementType());
   unsigned axis = getAxis() == Axis::Rows ? 0 : 1;
-  return SmallVector<Value>{l.map(l.dims(getWeight()), l.storage, {getWeight(), getFactors()},
-                                  {{0, 1}, {axis}}, [&](ValueRange v) {
-                                    return l.convert(l.mul(l.widen(v[0]), l.widen(v[1])),
-                                                     l.storage);
-                                  })};
+  return SmallVector<Value>{l.map(
+      l.dims(getWeight()), l.storage, {getWeight(), getFactors()}, {{0, 1}, {axis}},
+      [&](ValueRange v) { return l.convert(l.mul(l.widen(v[0]), l.widen(v[1])), l.storage); })};
 }
 
 Values PermuteOp::decompose(OpBuilder &builder) {

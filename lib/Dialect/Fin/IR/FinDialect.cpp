@@ -89,7 +89,8 @@ LogicalResult RopeScalingAttr::verify(function_ref<InFlightDiagnostic()> emitErr
     for (StringRef name : positive) {
       auto attr = params.getAs<FloatAttr>(name);
       if (!attr || !attr.getType().isF64() || !(attr.getValueAsDouble() > 0))
-        return emitError() << "rope_scaling \"" << kind << "\" needs a positive f64 '" << name << "'";
+        return emitError() << "rope_scaling \"" << kind << "\" needs a positive f64 '" << name
+                           << "'";
     }
     for (StringRef name : lists) {
       auto attr = params.getAs<DenseF64ArrayAttr>(name);

@@ -50,8 +50,8 @@ LogicalResult SelectLastOp::inferReturnTypes(MLIRContext *, std::optional<Locati
   RankedTensorType input = tensorOfRank(loc, getOperationName(), adaptor.getInput(), 3);
   if (!input)
     return failure();
-  types.push_back(RankedTensorType::get({input.getShape()[0], 1, input.getShape()[2]},
-                                        input.getElementType()));
+  types.push_back(
+      RankedTensorType::get({input.getShape()[0], 1, input.getShape()[2]}, input.getElementType()));
   return success();
 }
 

@@ -33,8 +33,8 @@ LogicalResult LinearOp::verify() {
     return emitOpError() << "input width " << input.getShape().back()
                          << " is not the weight's number of inputs " << weight.getShape()[1];
   if (input.getElementType() != weight.getElementType())
-    return emitOpError() << "element types differ: input " << input.getElementType()
-                         << ", weight " << weight.getElementType();
+    return emitOpError() << "element types differ: input " << input.getElementType() << ", weight "
+                         << weight.getElementType();
   if (getBias()) {
     RankedTensorType bias = tensorType(getBias());
     if (!compatible(bias.getShape()[0], weight.getShape()[0]))
@@ -135,9 +135,10 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "heads (" << heads << ") must be a positive multiple of kv_heads ("
                          << kvHeads << ")";
   RankedTensorType q = tensorType(getQuery()), k = tensorType(getKey()), v = tensorType(getValue());
-  for (auto [what, type, count] : {std::tuple<StringRef, RankedTensorType, int64_t>{"query", q, heads},
-                                   {"key", k, kvHeads},
-                                   {"value", v, kvHeads}}) {
+  for (auto [what, type, count] :
+       {std::tuple<StringRef, RankedTensorType, int64_t>{"query", q, heads},
+        {"key", k, kvHeads},
+        {"value", v, kvHeads}}) {
     if (ShapedType::isDynamic(type.getShape()[2]))
       return emitOpError() << "needs a " << what << " of static width, got " << type;
     if (type.getShape()[2] % count != 0)
@@ -150,7 +151,8 @@ LogicalResult AttentionOp::verify() {
   if (q.getElementType() != k.getElementType() || q.getElementType() != v.getElementType())
     return emitOpError() << "element types differ: " << q << ", " << k << ", " << v;
   if (!compatible(q.getShape()[0], k.getShape()[0]) ||
-      !compatible(k.getShape()[0], v.getShape()[0]) || !compatible(k.getShape()[1], v.getShape()[1]))
+      !compatible(k.getShape()[0], v.getShape()[0]) ||
+      !compatible(k.getShape()[1], v.getShape()[1]))
     return emitOpError() << "query " << q << ", key " << k << " and value " << v
                          << " differ in batch or keys";
   auto expected = RankedTensorType::get(

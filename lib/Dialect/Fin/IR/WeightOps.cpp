@@ -200,8 +200,8 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   RankedTensorType weight = tensorOfRank(loc, getOperationName(), adaptor.getWeight(), 2);
   if (!weight)
     return failure();
-  types.push_back(RankedTensorType::get({weight.getShape()[1], weight.getShape()[0]},
-                                        weight.getElementType()));
+  types.push_back(
+      RankedTensorType::get({weight.getShape()[1], weight.getShape()[0]}, weight.getElementType()));
   return success();
 }
 

@@ -34,7 +34,8 @@ static FailureOr<CacheShape> analyse(func::FuncOp forward) {
     return forward.emitError("'fin-add-kv-cache': @forward has no fin.attention");
   for (AttentionOp op : shape.layers) {
     // Key j of the cache has position j: an offset would show keys of the future.
-    auto positions = op.getCausal() ? op.getPositions().getDefiningOp<PositionsOp>() : PositionsOp();
+    auto positions =
+        op.getCausal() ? op.getPositions().getDefiningOp<PositionsOp>() : PositionsOp();
     if (!positions || positions.getOffset() != 0)
       return op.emitOpError("cannot be cached: it must be causal, at positions from "
                             "fin.positions of the tokens, without offset");
@@ -50,8 +51,7 @@ static FailureOr<CacheShape> analyse(func::FuncOp forward) {
   auto key = cast<RankedTensorType>(shape.layers.front().getKey().getType());
   int64_t dynamic = ShapedType::kDynamic;
   shape.type = RankedTensorType::get(
-      {int64_t(shape.layers.size()), 2, dynamic, dynamic, key.getShape()[2]},
-      key.getElementType());
+      {int64_t(shape.layers.size()), 2, dynamic, dynamic, key.getShape()[2]}, key.getElementType());
   return shape;
 }
 
@@ -102,8 +102,8 @@ static func::FuncOp cloneWithCache(func::FuncOp forward, StringRef name, RankedT
   for (auto [layer, op] : llvm::enumerate(attentions)) {
     b.setInsertionPoint(op);
     Value index = arith::ConstantIndexOp::create(b, op.getLoc(), layer);
-    cache = CacheAppendOp::create(b, op.getLoc(), cache, index, op.getKey(), op.getValue(),
-                                  positions);
+    cache =
+        CacheAppendOp::create(b, op.getLoc(), cache, index, op.getKey(), op.getValue(), positions);
     auto read = CacheReadOp::create(b, op.getLoc(), cache, index);
     op.getKeyMutable().assign(read.getKey());
     op.getValueMutable().assign(read.getValue());
@@ -139,8 +139,8 @@ static func::FuncOp cloneWithCache(func::FuncOp forward, StringRef name, RankedT
     }
   }
   ret->insertOperands(ret.getNumOperands(), cache);
-  function.setType(FunctionType::get(function.getContext(), body.getArgumentTypes(),
-                                     ret.getOperandTypes()));
+  function.setType(
+      FunctionType::get(function.getContext(), body.getArgumentTypes(), ret.getOperandTypes()));
   // Argument attributes: none were cloned for the new ones; everything is read-only
   // except the donated cache.
   for (unsigned i = 0; i < body.getNumArguments(); ++i)

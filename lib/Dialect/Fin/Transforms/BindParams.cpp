@@ -35,8 +35,8 @@ static Value tensorAt(OpBuilder &b, Location loc, Value table, int64_t slot,
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   Value address = table;
   if (slot != 0)
-    address = LLVM::GEPOp::create(b, loc, pointer, pointer, table,
-                                  ArrayRef<LLVM::GEPArg>{int32_t(slot)});
+    address =
+        LLVM::GEPOp::create(b, loc, pointer, pointer, table, ArrayRef<LLVM::GEPArg>{int32_t(slot)});
   Value base = LLVM::LoadOp::create(b, loc, pointer, address, /*alignment=*/8,
                                     /*isVolatile=*/false, /*isNonTemporal=*/false,
                                     /*isInvariant=*/true);
@@ -100,14 +100,14 @@ static void takeTable(func::FuncOp function, ArrayRef<unsigned> params, bool fir
   BitVector erased(body.getNumArguments());
   for (auto [slot, position] : llvm::enumerate(params)) {
     BlockArgument argument = body.getArgument(position + shift);
-    argument.replaceAllUsesWith(tensorAt(b, function.getLoc(), table, slot,
-                                         cast<RankedTensorType>(argument.getType())));
+    argument.replaceAllUsesWith(
+        tensorAt(b, function.getLoc(), table, slot, cast<RankedTensorType>(argument.getType())));
     erased.set(position + shift);
   }
   body.eraseArguments(erased);
   function.setAllArgAttrs(ArrayRef<DictionaryAttr>());
-  function.setType(FunctionType::get(function.getContext(), body.getArgumentTypes(),
-                                     function.getResultTypes()));
+  function.setType(
+      FunctionType::get(function.getContext(), body.getArgumentTypes(), function.getResultTypes()));
 }
 
 /// Gives every parameter of a public function a slot; returns the keys in order.
@@ -141,8 +141,8 @@ static SmallVector<Attribute> bindFunction(func::FuncOp function, ModuleOp modul
                                                   ArrayRef<LLVM::GEPArg>{int32_t(base)})
                                   .getResult();
     operands.push_back(slice);
-    auto replacement = func::CallOp::create(b, call.getLoc(), call.getCallee(),
-                                            call.getResultTypes(), operands);
+    auto replacement =
+        func::CallOp::create(b, call.getLoc(), call.getCallee(), call.getResultTypes(), operands);
     call.replaceAllUsesWith(replacement.getResults());
     call.erase();
   }
@@ -159,8 +159,8 @@ static SmallVector<Attribute> bindFunction(func::FuncOp function, ModuleOp modul
     }
     param.erase();
   }
-  function.setType(FunctionType::get(function.getContext(), body.getArgumentTypes(),
-                                     function.getResultTypes()));
+  function.setType(
+      FunctionType::get(function.getContext(), body.getArgumentTypes(), function.getResultTypes()));
   function.setAllArgAttrs(argumentAttrs);
   return keys;
 }
@@ -208,14 +208,14 @@ static void resultsToDestinations(func::FuncOp function, ModuleOp module) {
     if (!isa<RankedTensorType>(v.getType()) || isUpdateOfArgument(v, module))
       continue;
     unsigned position = function.getNumArguments();
-    (void)function.insertArgument(position, v.getType(),
-                                  b.getDictionaryAttr(b.getNamedAttr("bufferization.writable",
-                                                                     b.getBoolAttr(true))),
-                                  function.getLoc());
+    (void)function.insertArgument(
+        position, v.getType(),
+        b.getDictionaryAttr(b.getNamedAttr("bufferization.writable", b.getBoolAttr(true))),
+        function.getLoc());
     Value out = function.getArgument(position);
-    operand.set(bufferization::MaterializeInDestinationOp::create(b, function.getLoc(),
-                                                                  v.getType(), v, out)
-                    .getResult());
+    operand.set(
+        bufferization::MaterializeInDestinationOp::create(b, function.getLoc(), v.getType(), v, out)
+            .getResult());
   }
 }
 

@@ -105,8 +105,9 @@ static void convertFunction(func::FuncOp function, FloatType to) {
       if (widens == isa<arith::ExtFOp>(op))
         return;
       b.setInsertionPoint(op);
-      Value v = widens ? arith::ExtFOp::create(b, op->getLoc(), type, op->getOperand(0)).getResult()
-                       : arith::TruncFOp::create(b, op->getLoc(), type, op->getOperand(0)).getResult();
+      Value v = widens
+                    ? arith::ExtFOp::create(b, op->getLoc(), type, op->getOperand(0)).getResult()
+                    : arith::TruncFOp::create(b, op->getLoc(), type, op->getOperand(0)).getResult();
       op->getResult(0).replaceAllUsesWith(v);
       op->erase();
     }

@@ -36,8 +36,7 @@ public:
   explicit StaticValues(func::FuncOp function) {
     for (Operation &op : function.getBody().front())
       if (op.getNumResults() > 0 && isMemoryEffectFree(&op) &&
-          llvm::all_of(op.getOperands(), [&](Value v) { return contains(v); }) &&
-          !readsOutside(op))
+          llvm::all_of(op.getOperands(), [&](Value v) { return contains(v); }) && !readsOutside(op))
         ops.insert(&op);
   }
   bool contains(Value v) const { return v.getDefiningOp() && ops.contains(v.getDefiningOp()); }
@@ -99,8 +98,8 @@ static func::FuncOp buildFunction(ModuleOp module, StringRef name, Expression &e
   for (ParamOp p : e.params)
     arguments.push_back(argumentType(p));
   Location loc = UnknownLoc::get(module.getContext());
-  auto function = func::FuncOp::create(b, loc, name,
-                                       b.getFunctionType(arguments, e.root.getType()));
+  auto function =
+      func::FuncOp::create(b, loc, name, b.getFunctionType(arguments, e.root.getType()));
   function.setPrivate();
   function->setAttr("fin.prepare", b.getUnitAttr());
   b.setInsertionPointToStart(function.addEntryBlock());

@@ -36,11 +36,11 @@ struct OutlineLayers final : fingpt::fin::impl::FinOutlineLayersBase<OutlineLaye
 
 /// The ops of one layer and what crosses its border.
 struct Layer {
-  SmallVector<Operation *> ops;       ///< dynamic ops, in program order
-  llvm::SetVector<Value> inputs;      ///< dynamic values from outside, by first use
-  SmallVector<Value> numbers;         ///< index constants that name the layer
-  SmallVector<ParamOp> params;        ///< by first use
-  SmallVector<Operation *> statics;   ///< constants and weight expressions, cloned inside
+  SmallVector<Operation *> ops;     ///< dynamic ops, in program order
+  llvm::SetVector<Value> inputs;    ///< dynamic values from outside, by first use
+  SmallVector<Value> numbers;       ///< index constants that name the layer
+  SmallVector<ParamOp> params;      ///< by first use
+  SmallVector<Operation *> statics; ///< constants and weight expressions, cloned inside
   llvm::SetVector<Value> outputs;
 };
 
@@ -193,8 +193,8 @@ static func::FuncOp buildFunction(ModuleOp module, func::FuncOp before, const La
   for (Value v : layer.outputs)
     results.push_back(v.getType());
   Location loc = UnknownLoc::get(module.getContext());
-  auto function = func::FuncOp::create(b, loc, "fin_outline_candidate",
-                                       b.getFunctionType(arguments, results));
+  auto function =
+      func::FuncOp::create(b, loc, "fin_outline_candidate", b.getFunctionType(arguments, results));
   function.setPrivate();
   b.setInsertionPointToStart(function.addEntryBlock());
   IRMapping mapping;

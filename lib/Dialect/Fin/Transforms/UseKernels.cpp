@@ -35,8 +35,8 @@ struct UseLinear final : OpRewritePattern<LinearOp> {
         cast<RankedTensorType>(op.getInput().getType()).getShape().back() != weight.getShape()[1])
       return rewriter.notifyMatchFailure(op, "the kernel takes f32 and static widths");
     Value out = destination(rewriter, op.getLoc(), op.getInput(), type);
-    rewriter.replaceOpWithNewOp<fingpt::fin_kernel::LinearOp>(
-        op, TypeRange(type), op.getInput(), op.getWeight(), op.getBias(), out);
+    rewriter.replaceOpWithNewOp<fingpt::fin_kernel::LinearOp>(op, TypeRange(type), op.getInput(),
+                                                              op.getWeight(), op.getBias(), out);
     return success();
   }
 };

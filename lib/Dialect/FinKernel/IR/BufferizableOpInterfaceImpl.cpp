@@ -18,8 +18,8 @@ struct KernelModel : public DstBufferizableOpInterfaceExternalModel<KernelModel<
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
   }
-  LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
-                          BufferizationState &state) const {
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options, BufferizationState &state) const {
     SmallVector<Value> buffers;
     for (Value v : op->getOperands()) {
       FailureOr<Value> buffer = getBuffer(rewriter, v, options, state);

@@ -17,8 +17,8 @@ void FinKernelDialect::initialize() {
 /// Memref operands are read, the destination is written; tensors have no effects, so
 /// that the tensor form stays subject to CSE.
 template <typename Op>
-static void memoryEffects(
-    Op op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+static void
+memoryEffects(Op op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
@@ -37,8 +37,7 @@ template <typename Op> static LogicalResult verifyDestination(Op op) {
       return op.emitOpError("mixes tensors and memrefs");
   if (op->getNumResults() != (tensors ? 1 : 0))
     return op.emitOpError() << "needs " << (tensors ? "one result" : "no result") << " on "
-                            << (tensors ? "tensors" : "memrefs") << ", got "
-                            << op->getNumResults();
+                            << (tensors ? "tensors" : "memrefs") << ", got " << op->getNumResults();
   if (tensors && op->getResult(0).getType() != op.getOut().getType())
     return op.emitOpError("result and destination differ in type");
   return success();

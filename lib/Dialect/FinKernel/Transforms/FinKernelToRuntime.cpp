@@ -48,8 +48,8 @@ struct CallBuilder {
     if (!type.getLayout().isIdentity()) {
       auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, memref);
       Value offset = toI64(metadata.getOffset());
-      Value scaled = arith::MulIOp::create(b, loc, offset,
-                                           constant(type.getElementTypeBitWidth() / 8));
+      Value scaled =
+          arith::MulIOp::create(b, loc, offset, constant(type.getElementTypeBitWidth() / 8));
       bytes = arith::AddIOp::create(b, loc, bytes, scaled);
     }
     return LLVM::IntToPtrOp::create(b, loc, pointer, bytes);
@@ -70,9 +70,9 @@ struct CallBuilder {
     for (int64_t axis = 0; axis < type.getRank(); ++axis)
       if (type.isDynamicDim(axis))
         sizes.push_back(memref::DimOp::create(b, loc, memref, axis));
-    Value copy = memref::AllocOp::create(
-        b, loc, MemRefType::get(type.getShape(), type.getElementType()), sizes,
-        b.getI64IntegerAttr(64));
+    Value copy =
+        memref::AllocOp::create(b, loc, MemRefType::get(type.getShape(), type.getElementType()),
+                                sizes, b.getI64IntegerAttr(64));
     memref::CopyOp::create(b, loc, memref, copy);
     return copy;
   }
@@ -101,9 +101,8 @@ static LogicalResult lowerLinear(LinearOp op, ModuleOp module) {
   for (int64_t axis = 0; axis + 1 < outType.getRank(); ++axis)
     rows = arith::MulIOp::create(c.b, c.loc, rows, c.size(x, axis));
   Value bias = op.getBias() ? c.contiguous(op.getBias()) : Value();
-  c.call("fingpt_linear_f32",
-         {c.address(x), c.address(w), c.address(bias), c.address(op.getOut()), rows, c.size(w, 0),
-          c.size(w, 1)});
+  c.call("fingpt_linear_f32", {c.address(x), c.address(w), c.address(bias), c.address(op.getOut()),
+                               rows, c.size(w, 0), c.size(w, 1)});
   op.erase();
   return success();
 }
@@ -127,19 +126,29 @@ static LogicalResult lowerAttention(AttentionOp op, ModuleOp module) {
   int64_t valueDim = cast<MemRefType>(v.getType()).getShape()[2] / op.getKvHeads();
 
   // FingptAttention, field by field.
-  SmallVector<Value> fields{
-      c.size(q, 0), c.size(q, 1), c.size(k, 1), c.constant(op.getHeads()),
-      c.constant(op.getKvHeads()), c.constant(headDim), c.constant(valueDim),
-      c.stride(q, 0), c.stride(q, 1), c.stride(k, 0), c.stride(k, 1),
-      c.stride(v, 0), c.stride(v, 1), c.stride(out, 0), c.stride(out, 1)};
+  SmallVector<Value> fields{c.size(q, 0),
+                            c.size(q, 1),
+                            c.size(k, 1),
+                            c.constant(op.getHeads()),
+                            c.constant(op.getKvHeads()),
+                            c.constant(headDim),
+                            c.constant(valueDim),
+                            c.stride(q, 0),
+                            c.stride(q, 1),
+                            c.stride(k, 0),
+                            c.stride(k, 1),
+                            c.stride(v, 0),
+                            c.stride(v, 1),
+                            c.stride(out, 0),
+                            c.stride(out, 1)};
   auto real = [&](const llvm::APFloat &f) -> Value {
     return LLVM::ConstantOp::create(b, c.loc, c.f32, b.getF32FloatAttr(f.convertToDouble()));
   };
   fields.push_back(real(op.getScale()));
   fields.push_back(real(op.getSoftCap()));
   fields.push_back(c.constant(op.getWindow()));
-  fields.push_back(LLVM::ConstantOp::create(b, c.loc, c.i32,
-                                            b.getI32IntegerAttr(op.getCausal() ? 1 : 0)));
+  fields.push_back(
+      LLVM::ConstantOp::create(b, c.loc, c.i32, b.getI32IntegerAttr(op.getCausal() ? 1 : 0)));
   SmallVector<Type> types;
   for (Value f : fields)
     types.push_back(f.getType());

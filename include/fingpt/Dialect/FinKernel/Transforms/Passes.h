@@ -2,8 +2,8 @@
 #ifndef FINGPT_DIALECT_FINKERNEL_TRANSFORMS_PASSES_H
 #define FINGPT_DIALECT_FINKERNEL_TRANSFORMS_PASSES_H
 
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"

@@ -1,4 +1,4 @@
-#include "PatternProgram.h"
+#include "PatternNode.h"
 
 #include <algorithm>
 #include <utf8proc.h>
@@ -7,101 +7,87 @@ namespace fingpt::tokenizer {
 
 namespace {
 
+using Node = PatternNode;
+
 constexpr unsigned kMaxDepth = 60;
-constexpr size_t kMaxCode = 20000;
 constexpr uint32_t kMaxRepeat = 1000;
-
-struct Node {
-  enum Kind { Empty, Set, Sequence, Choice, Repeat, Look, Behind, Atomic, Assert } kind;
-  uint32_t set = 0;
-  std::vector<Node> children = {};
-  uint32_t min = 1, max = 1; // Repeat
-  Instruction::Mode mode = Instruction::Greedy;
-  bool negated = false;                              // Look, Behind
-  Instruction::Op assertion = Instruction::TextEnd;  // Assert
-};
-
-/// Characters that a node can match, least and most.
-struct Width {
-  uint64_t min, max;
-};
-Width width(const Node &node) {
-  auto cap = [](uint64_t v) { return std::min<uint64_t>(v, kUnbounded); };
-  Width w{0, 0};
-  switch (node.kind) {
-  case Node::Set:
-    return {1, 1};
-  case Node::Sequence:
-  case Node::Atomic:
-    for (const Node &child : node.children) {
-      Width c = width(child);
-      w = {cap(w.min + c.min), cap(w.max + c.max)};
-    }
-    return w;
-  case Node::Choice:
-    w = width(node.children[0]);
-    for (const Node &child : node.children) {
-      Width c = width(child);
-      w = {std::min(w.min, c.min), std::max(w.max, c.max)};
-    }
-    return w;
-  case Node::Repeat: {
-    Width c = width(node.children[0]);
-    uint64_t most = c.max == 0 ? 0 : node.max == kUnbounded ? kUnbounded
-                                                            : cap(c.max * node.max);
-    return {cap(c.min * node.min), most};
-  }
-  default:
-    return w;
-  }
-}
 
 struct NamedSet {
   const char *name;
   CategorySet categories;
 };
 constexpr NamedSet kProperties[] = {
-    {"l", kLetter}, {"letter", kLetter}, {"lu", bit(Category::Lu)},
-    {"ll", bit(Category::Ll)}, {"lt", bit(Category::Lt)}, {"lm", bit(Category::Lm)},
-    {"lo", bit(Category::Lo)}, {"uppercaseletter", bit(Category::Lu)},
-    {"lowercaseletter", bit(Category::Ll)}, {"m", kMark}, {"mark", kMark},
-    {"mn", bit(Category::Mn)}, {"mc", bit(Category::Mc)}, {"me", bit(Category::Me)},
-    {"n", kNumber}, {"number", kNumber}, {"nd", bit(Category::Nd)},
-    {"digit", bit(Category::Nd)}, {"nl", bit(Category::Nl)}, {"no", bit(Category::No)},
-    {"p", kPunctuation}, {"punctuation", kPunctuation}, {"pc", bit(Category::Pc)},
-    {"pd", bit(Category::Pd)}, {"ps", bit(Category::Ps)}, {"pe", bit(Category::Pe)},
-    {"pi", bit(Category::Pi)}, {"pf", bit(Category::Pf)}, {"po", bit(Category::Po)},
-    {"s", kSymbol}, {"symbol", kSymbol}, {"sm", bit(Category::Sm)},
-    {"sc", bit(Category::Sc)}, {"sk", bit(Category::Sk)}, {"so", bit(Category::So)},
-    {"z", kSeparator}, {"separator", kSeparator}, {"zs", bit(Category::Zs)},
-    {"zl", bit(Category::Zl)}, {"zp", bit(Category::Zp)}, {"c", kOther},
-    {"other", kOther}, {"cc", kControl}, {"cntrl", kControl}, {"cf", bit(Category::Cf)},
-    {"co", bit(Category::Co)}, {"cn", bit(Category::Cn)}, {"space", kSpace},
-    {"whitespace", kSpace}, {"any", ~CategorySet(0)},
+    {"l", kLetter},
+    {"letter", kLetter},
+    {"lu", bit(Category::Lu)},
+    {"ll", bit(Category::Ll)},
+    {"lt", bit(Category::Lt)},
+    {"lm", bit(Category::Lm)},
+    {"lo", bit(Category::Lo)},
+    {"uppercaseletter", bit(Category::Lu)},
+    {"lowercaseletter", bit(Category::Ll)},
+    {"m", kMark},
+    {"mark", kMark},
+    {"mn", bit(Category::Mn)},
+    {"mc", bit(Category::Mc)},
+    {"me", bit(Category::Me)},
+    {"n", kNumber},
+    {"number", kNumber},
+    {"nd", bit(Category::Nd)},
+    {"digit", bit(Category::Nd)},
+    {"nl", bit(Category::Nl)},
+    {"no", bit(Category::No)},
+    {"p", kPunctuation},
+    {"punctuation", kPunctuation},
+    {"pc", bit(Category::Pc)},
+    {"pd", bit(Category::Pd)},
+    {"ps", bit(Category::Ps)},
+    {"pe", bit(Category::Pe)},
+    {"pi", bit(Category::Pi)},
+    {"pf", bit(Category::Pf)},
+    {"po", bit(Category::Po)},
+    {"s", kSymbol},
+    {"symbol", kSymbol},
+    {"sm", bit(Category::Sm)},
+    {"sc", bit(Category::Sc)},
+    {"sk", bit(Category::Sk)},
+    {"so", bit(Category::So)},
+    {"z", kSeparator},
+    {"separator", kSeparator},
+    {"zs", bit(Category::Zs)},
+    {"zl", bit(Category::Zl)},
+    {"zp", bit(Category::Zp)},
+    {"c", kOther},
+    {"other", kOther},
+    {"cc", kControl},
+    {"cntrl", kControl},
+    {"cf", bit(Category::Cf)},
+    {"co", bit(Category::Co)},
+    {"cn", bit(Category::Cn)},
+    {"space", kSpace},
+    {"whitespace", kSpace},
+    {"any", ~CategorySet(0)},
 };
 
-class Compiler {
+class Parser {
 public:
-  Compiler(std::string_view source, std::string where)
-      : source(source), where(std::move(where)) {}
+  Parser(std::string_view source, const std::string &where, std::vector<CharSet> &sets)
+      : source(source), where(where), sets(sets) {}
 
-  Result<PatternProgram> compile() {
+  Result<PatternNode> parse() {
     Node root = choice();
     if (problem && at < source.size())
       fail("unmatched )");
-    if (problem)
-      emit(root);
     if (!problem)
       return problem.takeError();
-    add(Instruction::Match);
-    return std::move(program);
+    return root;
   }
 
 private:
   bool fail(const std::string &what) {
     if (problem)
-      problem = Error::at(where, "pattern " + quote(source, 100) + ": " + what +
-                                     " at character " + std::to_string(at));
+      problem = Error::at(where, "pattern " + quote(source, 100) + ": " + what + " at character " +
+                                     std::to_string(at));
     return false;
   }
   bool more() const { return problem && at < source.size(); }
@@ -111,8 +97,6 @@ private:
     at += text.size();
     return true;
   }
-
-  // ---- parsing
 
   Node choice() {
     Node node{Node::Choice};
@@ -174,8 +158,7 @@ private:
       } else if (!interval && take("+")) { // {n}+ repeats {n} in this syntax
         repeat.mode = Instruction::Possessive;
       }
-      if (item.kind == Node::Assert || item.kind == Node::Look ||
-          item.kind == Node::Behind) {
+      if (item.kind == Node::Assert || item.kind == Node::Look || item.kind == Node::Behind) {
         fail("quantifier on an assertion");
         return;
       }
@@ -228,8 +211,8 @@ private:
     set.foldCase = set.foldCase || ignoreCase;
     set.finish();
     Node node{Node::Set};
-    node.set = static_cast<uint32_t>(program.sets.size());
-    program.sets.push_back(std::move(set));
+    node.set = static_cast<uint32_t>(sets.size());
+    sets.push_back(std::move(set));
     return node;
   }
   Node character(uint32_t cp) {
@@ -263,8 +246,10 @@ private:
     }
     if (take("\\")) {
       static constexpr std::pair<char, Instruction::Op> assertions[] = {
-          {'A', Instruction::TextStart},        {'z', Instruction::TextEnd},
-          {'Z', Instruction::TextEndOrNewline}, {'b', Instruction::WordBoundary},
+          {'A', Instruction::TextStart},
+          {'z', Instruction::TextEnd},
+          {'Z', Instruction::TextEndOrNewline},
+          {'b', Instruction::WordBoundary},
           {'B', Instruction::NotWordBoundary}};
       for (auto [letter, op] : assertions)
         if (more() && source[at] == letter) {
@@ -337,8 +322,8 @@ private:
     return node;
   }
 
-  /// What follows a backslash, into `set`. Returns the character if it is one, or
-  /// kUnbounded for a class.
+  /// What follows a backslash, into `set`. Returns the character if it is one,
+  /// or kUnbounded for a class.
   uint32_t escape(CharSet &set) {
     if (!more()) {
       fail("\\ at the end");
@@ -355,9 +340,11 @@ private:
       return kUnbounded;
     };
     switch (d.cp) {
-    case 'd': case 'D':
+    case 'd':
+    case 'D':
       return classOf(bit(Category::Nd), d.cp == 'D');
-    case 's': case 'S':
+    case 's':
+    case 'S':
       return classOf(kSpace, d.cp == 'S');
     case 'w':
       set.word = true;
@@ -365,7 +352,8 @@ private:
     case 'W':
       set.notWord = true;
       return kUnbounded;
-    case 'h': case 'H': {
+    case 'h':
+    case 'H': {
       CharSet hex;
       hex.ranges = {{'0', '9'}, {'a', 'f'}, {'A', 'F'}};
       hex.negated = d.cp == 'H';
@@ -373,16 +361,25 @@ private:
       set.parts.push_back(std::move(hex));
       return kUnbounded;
     }
-    case 'p': case 'P':
+    case 'p':
+    case 'P':
       return property(set, d.cp == 'P');
-    case 't': return single('\t');
-    case 'n': return single('\n');
-    case 'r': return single('\r');
-    case 'f': return single('\f');
-    case 'v': return single('\v');
-    case 'a': return single('\a');
-    case 'e': return single(27);
-    case 'x': case 'u': {
+    case 't':
+      return single('\t');
+    case 'n':
+      return single('\n');
+    case 'r':
+      return single('\r');
+    case 'f':
+      return single('\f');
+    case 'v':
+      return single('\v');
+    case 'a':
+      return single('\a');
+    case 'e':
+      return single(27);
+    case 'x':
+    case 'u': {
       size_t most = d.cp == 'u' ? 4 : 2;
       bool braces = d.cp == 'x' && take("{");
       uint32_t value = 0;
@@ -528,141 +525,20 @@ private:
     set.parts.push_back(std::move(part));
   }
 
-  // ---- emission
-
-  uint32_t here() const { return static_cast<uint32_t>(program.code.size()); }
-  uint32_t add(Instruction::Op op, uint32_t a = 0, uint32_t b = 0) {
-    if (program.code.size() >= kMaxCode)
-      fail("pattern too large once repetitions are written out");
-    Instruction i{op};
-    i.a = a;
-    i.b = b;
-    program.code.push_back(i);
-    return here() - 1;
-  }
-
-  void emit(const Node &node) {
-    if (!problem)
-      return;
-    switch (node.kind) {
-    case Node::Empty:
-      return;
-    case Node::Set:
-      add(Instruction::Set, node.set);
-      return;
-    case Node::Sequence:
-      for (const Node &child : node.children)
-        emit(child);
-      return;
-    case Node::Choice: {
-      std::vector<uint32_t> jumps;
-      for (size_t i = 0; i + 1 < node.children.size(); ++i) {
-        uint32_t split = add(Instruction::Split);
-        program.code[split].a = here();
-        emit(node.children[i]);
-        jumps.push_back(add(Instruction::Jump));
-        program.code[split].b = here();
-      }
-      emit(node.children.back());
-      for (uint32_t jump : jumps)
-        program.code[jump].a = here();
-      return;
-    }
-    case Node::Repeat:
-      return repeat(node);
-    case Node::Look:
-      return sub(node.negated ? Instruction::NotLook : Instruction::Look,
-                 node.children[0]);
-    case Node::Behind: {
-      Width w = width(node.children[0]);
-      if (w.max > 100) {
-        fail("look-behind of more than 100 characters");
-        return;
-      }
-      uint32_t i = here();
-      sub(node.negated ? Instruction::NotLookBehind : Instruction::LookBehind,
-          node.children[0]);
-      program.code[i].min = static_cast<uint32_t>(w.min);
-      program.code[i].max = static_cast<uint32_t>(w.max);
-      return;
-    }
-    case Node::Atomic:
-      return sub(Instruction::Atomic, node.children[0]);
-    case Node::Assert:
-      add(node.assertion);
-      return;
-    }
-  }
-
-  /// A program of its own behind its instruction.
-  void sub(Instruction::Op op, const Node &body) {
-    uint32_t i = add(op);
-    program.code[i].a = here();
-    emit(body);
-    add(Instruction::Match);
-    program.code[i].b = here();
-  }
-
-  void repeat(const Node &node) {
-    const Node &body = node.children[0];
-    if (body.kind == Node::Set) {
-      uint32_t i = add(Instruction::Loop, body.set);
-      program.code[i].min = node.min;
-      program.code[i].max = node.max;
-      program.code[i].mode = node.mode;
-      return;
-    }
-    if (node.mode == Instruction::Possessive) {
-      Node greedy = node;
-      greedy.mode = Instruction::Greedy;
-      return sub(Instruction::Atomic, greedy);
-    }
-    bool lazy = node.mode == Instruction::Lazy;
-    auto split = [&] { return add(Instruction::Split); };
-    auto target = [&](uint32_t s, uint32_t inside, uint32_t outside) {
-      program.code[s].a = lazy ? outside : inside;
-      program.code[s].b = lazy ? inside : outside;
-    };
-    for (uint32_t i = 0; i < node.min && problem; ++i)
-      emit(body);
-    if (node.max == kUnbounded) {
-      uint32_t loop = split();
-      bool mayBeEmpty = width(body).min == 0;
-      uint32_t reg = program.registers;
-      if (mayBeEmpty) {
-        ++program.registers;
-        add(Instruction::Mark, reg);
-      }
-      emit(body);
-      if (mayBeEmpty)
-        add(Instruction::BackIfMoved, reg, loop);
-      else
-        add(Instruction::Jump, loop);
-      target(loop, loop + 1, here());
-      return;
-    }
-    std::vector<uint32_t> splits;
-    for (uint32_t i = node.min; i < node.max && problem; ++i) {
-      splits.push_back(split());
-      emit(body);
-    }
-    for (uint32_t s : splits)
-      target(s, s + 1, here());
-  }
-
   std::string_view source;
-  std::string where;
+  const std::string &where;
+  std::vector<CharSet> &sets;
   size_t at = 0;
   unsigned depth = 0;
   bool ignoreCase = false, dotAll = false;
   Status problem;
-  PatternProgram program;
 };
 
 } // namespace
 
-Result<PatternProgram> compilePattern(std::string_view source, const std::string &where) {
-  return Compiler(source, where).compile();
+Result<PatternNode> parsePattern(std::string_view source, const std::string &where,
+                                 std::vector<CharSet> &sets) {
+  return Parser(source, where, sets).parse();
 }
 
 } // namespace fingpt::tokenizer
