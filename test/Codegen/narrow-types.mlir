@@ -2,9 +2,9 @@
 // vectorization: they are types of fin alone. None reaches a buffer or the argument of a
 // function, whatever their width; no loop divides in a map, which tiling would get wrong.
 // RUN: fingpt-opt %s --fin-jit-graph=cache=false --fin-jit-bufferize | FileCheck %s \
-// RUN:   --implicit-check-not='{{[^a-z][us]?i[2-7][^0-9_]}}' --implicit-check-not='{{[us]i8}}' --implicit-check-not=floordiv
+// RUN:   --implicit-check-not='{{(x|: )[us]?i[2-7]([ >,)]|$)}}' --implicit-check-not='{{[us]i8}}' --implicit-check-not=floordiv
 // RUN: fingpt-opt %s --fin-jit-graph=cache=false --fin-jit-bufferize=reference=true | FileCheck %s \
-// RUN:   --implicit-check-not='{{[^a-z][us]?i[2-7][^0-9_]}}' --implicit-check-not='{{[us]i8}}' --implicit-check-not=floordiv
+// RUN:   --implicit-check-not='{{(x|: )[us]?i[2-7]([ >,)]|$)}}' --implicit-check-not='{{[us]i8}}' --implicit-check-not=floordiv
 
 // The order in which forms were found, backwards.
 // CHECK: func.func @prepare_5(%{{[^:]+}}: !llvm.ptr, %{{[^:]+}}: memref<8x8xf32>)
