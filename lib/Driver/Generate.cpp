@@ -29,11 +29,9 @@ static Result<std::vector<int32_t>> encodePrompt(const Tokenizer &tokenizer,
   if (!options.system.empty())
     messages.push_back({"system", options.system});
   messages.push_back({"user", prompt});
-  Result<std::string> rendered = renderChat(tokenizer, messages);
-  if (!rendered)
-    return rendered.takeError();
-  // The template writes its own special tokens, BOS among them.
-  Result<std::vector<int32_t>> ids = tokenizer.encode(*rendered, {/*addSpecial=*/false});
+  // The format writes its own special tokens, BOS among them; those that the user
+  // spells out stay plain text.
+  Result<std::vector<int32_t>> ids = encodeChat(tokenizer, messages);
   const SpecialTokens &special = tokenizer.special();
   if (ids && special.addBos && special.bos && (ids->empty() || ids->front() != *special.bos))
     ids->insert(ids->begin(), *special.bos);

