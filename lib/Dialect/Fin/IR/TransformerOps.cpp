@@ -13,8 +13,8 @@ static int64_t lastDim(Value v) { return tensorType(v).getShape().back(); }
 
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
-  if (!input || input.getRank() == 0)
+  RankedTensorType input = tensorType(adaptor.getInput());
+  if (input.getRank() == 0)
     return emitOptionalError(loc, "'fin.linear' op needs an input of rank at least 1");
   RankedTensorType weight = tensorOfRank(loc, getOperationName(), adaptor.getWeight(), 2);
   if (!weight)
@@ -49,13 +49,10 @@ LogicalResult LinearOp::verify() {
 
 LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  auto ids = dyn_cast<RankedTensorType>(adaptor.getIds().getType());
-  if (!ids)
-    return emitOptionalError(loc, "'fin.embedding' op needs ids in a ranked tensor");
   RankedTensorType table = tensorOfRank(loc, getOperationName(), adaptor.getTable(), 2);
   if (!table)
     return failure();
-  SmallVector<int64_t> shape(ids.getShape());
+  SmallVector<int64_t> shape(tensorType(adaptor.getIds()).getShape());
   shape.push_back(table.getShape()[1]);
   types.push_back(RankedTensorType::get(shape, table.getElementType()));
   return success();
