@@ -12,6 +12,7 @@ build_packages=(
   clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools zlib1g-dev
   cmake ninja-build ccache pkg-config g++ git ca-certificates
   nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev libxxhash-dev libgtest-dev
+  libopenblas-pthread-dev liblapacke-dev
   python3 python3-venv
 )
 check_packages=(
