@@ -1,0 +1,241 @@
+#include "fingpt/Compress/Gram.h"
+
+#include "fingpt/Runtime/ThreadPool.h"
+
+#include <algorithm>
+#include <cblas.h>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+
+using namespace fingpt;
+using namespace fingpt::compress;
+
+namespace {
+
+constexpr int64_t TileSamples = 512, BlockCols = 256;
+
+/// h += tileᵀ·tile, upper blocks only, each one serial BLAS call.
+void addProducts(ConstMatrixD tile, MatrixView<double> h) {
+  SerialBlas serial;
+  int64_t n = tile.cols, blocks = (n + BlockCols - 1) / BlockCols;
+  std::vector<std::pair<int64_t, int64_t>> pairs;
+  for (int64_t i = 0; i < blocks; ++i)
+    for (int64_t j = i; j < blocks; ++j)
+      pairs.emplace_back(i * BlockCols, j * BlockCols);
+  ThreadPool::global().parallelFor(pairs.size(), [&](size_t begin, size_t end) {
+    for (size_t p = begin; p < end; ++p) {
+      auto [i, j] = pairs[p];
+      auto height = static_cast<int>(std::min(BlockCols, n - i));
+      auto width = static_cast<int>(std::min(BlockCols, n - j));
+      auto samples = static_cast<int>(tile.rows), stride = static_cast<int>(tile.stride);
+      if (i == j)
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, height, samples, 1.0, tile.data + i,
+                    stride, 1.0, &h(i, i), static_cast<int>(h.stride));
+      else
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, samples, 1.0,
+                    tile.data + i, stride, tile.data + j, stride, 1.0, &h(i, j),
+                    static_cast<int>(h.stride));
+    }
+  });
+}
+
+/// Rows in tiles of fixed height: their output errors, in row order.
+std::vector<double> tiledErrors(int64_t rows, int64_t cols, ConstMatrixD h,
+                                const std::function<void(int64_t, double *)> &deltaRow) {
+  constexpr int64_t Height = 64;
+  std::vector<double> errors(static_cast<size_t>(rows));
+  SerialBlas serial;
+  auto tiles = static_cast<size_t>((rows + Height - 1) / Height);
+  ThreadPool::global().parallelFor(tiles, [&](size_t begin, size_t end) {
+    Matrix<double> delta(Height, cols), image(Height, cols);
+    for (size_t t = begin; t < end; ++t) {
+      int64_t first = static_cast<int64_t>(t) * Height, height = std::min(Height, rows - first);
+      for (int64_t i = 0; i < height; ++i)
+        deltaRow(first + i, delta.row(i));
+      cblas_dsymm(CblasRowMajor, CblasRight, CblasUpper, static_cast<int>(height),
+                  static_cast<int>(cols), 1.0, h.data, static_cast<int>(h.stride), delta.data(),
+                  static_cast<int>(cols), 0.0, image.data(), static_cast<int>(cols));
+      for (int64_t i = 0; i < height; ++i) {
+        double sum = 0;
+        for (int64_t j = 0; j < cols; ++j)
+          sum += delta(i, j) * image(i, j);
+        errors[static_cast<size_t>(first + i)] = std::max(sum, 0.0);
+      }
+    }
+  });
+  return errors;
+}
+
+double inOrder(const std::vector<double> &values) {
+  double sum = 0;
+  for (double v : values)
+    sum += v;
+  return sum;
+}
+
+/// Both factors: condition, factor, and on failure damp ten times as much.
+Result<CholeskyGram> factorWithDamping(ConstMatrixD h, const DampingOptions &options,
+                                       bool reversed) {
+  double fraction = options.fraction;
+  int64_t n = h.rows;
+  for (int escalations = 0;; ++escalations) {
+    auto info = conditioned(h, fraction);
+    if (!info)
+      return info.takeError();
+    Matrix<double> factor = std::move(info->h);
+    info->h = {};
+    if (reversed)
+      std::reverse(factor.data(), factor.data() + n * n);
+    Status s = cholesky(factor);
+    if (s) {
+      if (reversed) {
+        // H' = V·Vᵀ with V upper is the reversed Cholesky factor, and U = V⁻¹.
+        invertLower(factor);
+        std::reverse(factor.data(), factor.data() + n * n);
+      }
+      info->escalations = escalations;
+      return CholeskyGram{std::move(factor), std::move(*info)};
+    }
+    fraction = std::max(fraction * 10, 1e-10);
+    if (fraction > options.limit * (1 + 1e-9))
+      return Error::at("Gram matrix", s.error().message() + " with damping up to " +
+                                          std::to_string(options.limit) + " of the mean diagonal");
+  }
+}
+
+} // namespace
+
+std::vector<double> Gram::meanAbs() const {
+  std::vector<double> mean(sumAbs);
+  for (double &m : mean)
+    m /= static_cast<double>(std::max<int64_t>(samples, 1));
+  return mean;
+}
+
+Status Gram::merge(const Gram &other) {
+  if (columns() != other.columns())
+    return Error::at("Gram matrix", "columns", std::to_string(columns()),
+                     std::to_string(other.columns()));
+  for (int64_t i = 0; i < columns(); ++i)
+    for (int64_t j = i; j < columns(); ++j)
+      h(i, j) += other.h(i, j);
+  for (size_t j = 0; j < sumAbs.size(); ++j) {
+    sumAbs[j] += other.sumAbs[j];
+    maxAbs[j] = std::max(maxAbs[j], other.maxAbs[j]);
+  }
+  samples += other.samples;
+  return Status::ok();
+}
+
+GramAccumulator::GramAccumulator(int64_t columns) : tile(TileSamples, columns) {
+  sums.h = Matrix<double>(columns, columns);
+  sums.sumAbs.resize(static_cast<size_t>(columns));
+  sums.maxAbs.resize(static_cast<size_t>(columns));
+}
+
+Status GramAccumulator::add(ConstMatrixF samples) {
+  int64_t n = sums.columns();
+  if (samples.cols != n)
+    return Error::at("calibration samples", "columns", std::to_string(n),
+                     std::to_string(samples.cols));
+  for (int64_t i = 0; i < samples.rows; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      if (!std::isfinite(samples(i, j)))
+        return Error::at("calibration sample " + std::to_string(sums.samples + i) + ", column " +
+                             std::to_string(j),
+                         "value", "a finite number", std::to_string(samples(i, j)));
+  for (int64_t i = 0; i < samples.rows; ++i) {
+    double *target = tile.row(filled);
+    for (int64_t j = 0; j < n; ++j) {
+      float x = samples(i, j), magnitude = std::fabs(x);
+      target[j] = x;
+      sums.sumAbs[static_cast<size_t>(j)] += magnitude;
+      float &largest = sums.maxAbs[static_cast<size_t>(j)];
+      largest = magnitude > largest ? magnitude : largest;
+    }
+    ++sums.samples;
+    if (++filled == TileSamples)
+      flush();
+  }
+  return Status::ok();
+}
+
+void GramAccumulator::flush() {
+  if (filled > 0)
+    addProducts(ConstMatrixD(tile.view()).rowRange(0, filled), sums.h);
+  filled = 0;
+}
+
+Gram GramAccumulator::finish() {
+  // A copy takes the partial tile, so that later samples fill it as if this had not happened.
+  Gram result = sums;
+  if (filled > 0)
+    addProducts(ConstMatrixD(tile.view()).rowRange(0, filled), result.h);
+  return result;
+}
+
+Matrix<double> compress::symmetric(ConstMatrixD upper) {
+  Matrix<double> h(upper);
+  for (int64_t i = 0; i < h.rows(); ++i)
+    for (int64_t j = 0; j < i; ++j)
+      h(i, j) = h(j, i);
+  return h;
+}
+
+Result<ConditionedGram> compress::conditioned(ConstMatrixD h, double fraction) {
+  int64_t n = h.rows;
+  double trace = 0;
+  ConditionedGram out;
+  for (int64_t j = 0; j < n; ++j) {
+    if (!(h(j, j) >= 0) || std::isinf(h(j, j)))
+      return Error::at("Gram matrix [" + std::to_string(j) + ", " + std::to_string(j) + "]",
+                       "diagonal", "a finite number ≥ 0", std::to_string(h(j, j)));
+    trace += h(j, j);
+    if (h(j, j) == 0)
+      out.dead.push_back(j);
+  }
+  auto live = n - static_cast<int64_t>(out.dead.size());
+  double mean = live > 0 ? trace / static_cast<double>(live) : 1;
+  out.h = symmetric(h);
+  for (int64_t j : out.dead)
+    out.h(j, j) = mean;
+  for (int64_t j = 0; j < n; ++j)
+    out.h(j, j) += fraction * mean;
+  out.fraction = fraction;
+  return out;
+}
+
+Result<CholeskyGram> compress::choleskyFactor(ConstMatrixD h, const DampingOptions &options) {
+  return factorWithDamping(h, options, /*reversed=*/false);
+}
+Result<CholeskyGram> compress::inverseFactor(ConstMatrixD h, const DampingOptions &options) {
+  return factorWithDamping(h, options, /*reversed=*/true);
+}
+
+std::vector<double> compress::rowOutputErrors(ConstMatrixD delta, ConstMatrixD h) {
+  return tiledErrors(delta.rows, delta.cols, h, [&](int64_t i, double *out) {
+    std::copy(delta.row(i), delta.row(i) + delta.cols, out);
+  });
+}
+
+double compress::outputError(ConstMatrixD delta, ConstMatrixD h) {
+  return inOrder(rowOutputErrors(delta, h));
+}
+
+double compress::outputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h) {
+  return inOrder(tiledErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
+    const float *a = approximation.row(i), *b = w.row(i);
+    for (int64_t j = 0; j < w.cols; ++j)
+      out[j] = static_cast<double>(a[j]) - b[j];
+  }));
+}
+
+double compress::relativeOutputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h) {
+  double error = outputError(approximation, w, h);
+  double whole = inOrder(tiledErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
+    std::copy(w.row(i), w.row(i) + w.cols, out);
+  }));
+  return error == 0 ? 0 : error / whole;
+}

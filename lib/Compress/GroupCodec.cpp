@@ -1,0 +1,255 @@
+#include "GroupCodec.h"
+
+#include "fingpt/Support/Float.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace fingpt;
+using namespace fingpt::compress;
+
+namespace {
+
+constexpr float Smallest = std::numeric_limits<float>::denorm_min();
+
+/// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
+float f16Up(float x) {
+  if (x == 0)
+    return 0;
+  uint16_t h = floatToF16(x);
+  if (h >= 0x7c00)
+    return 65504.0f;
+  return f16ToFloat(f16ToFloat(h) < x && h < 0x7bff ? static_cast<uint16_t>(h + 1) : h);
+}
+float f16Down(float x) {
+  if (x > 0) {
+    uint16_t h = floatToF16(x);
+    if (h >= 0x7c00)
+      return 65504.0f;
+    return f16ToFloat(f16ToFloat(h) > x ? static_cast<uint16_t>(h - 1) : h);
+  }
+  return -f16Up(-x);
+}
+
+int exponentOf(float positive) {
+  int e;
+  std::frexp(positive, &e);
+  return e - 1;
+}
+
+} // namespace
+
+float compress::e4m3ToFloat(uint8_t code) {
+  int exponent = (code >> 3) & 15, fraction = code & 7;
+  if (exponent == 15 && fraction == 7)
+    return std::numeric_limits<float>::quiet_NaN();
+  float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -9)
+                                  : std::ldexp(static_cast<float>(8 + fraction), exponent - 10);
+  return code & 128 ? -magnitude : magnitude;
+}
+
+uint8_t compress::floatToE4m3(float x) {
+  if (!(x > 0x1p-9f))
+    return 1;
+  if (x >= 448)
+    return 126;
+  int exponent = std::max(exponentOf(x), -6);
+  // In steps of 2^(exponent−3); a carry into the next exponent is the next code.
+  auto steps = static_cast<int>(std::nearbyint(std::ldexp(x, 3 - exponent)));
+  return static_cast<uint8_t>(((exponent + 6) << 3) + steps);
+}
+
+float compress::e8m0ToFloat(uint8_t code) {
+  return code == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0f, code - 127);
+}
+
+DType GroupCodec::scaleTypeFor(const QuantScheme &scheme, float largest) {
+  if (scheme.format == CodeFormat::MXFP4)
+    return DType::F8E8M0;
+  if (scheme.format == CodeFormat::NVFP4)
+    return DType::F8E4M3;
+  if (scheme.doubleQuant)
+    return DType::F32;
+  bool fits = largest <= 6e4f && (largest == 0 || largest >= std::ldexp(1.0f, scheme.bits - 18));
+  return fits ? DType::F16 : DType::F32;
+}
+
+GroupCodec::GroupCodec(const QuantScheme &scheme, float largest)
+    : how(scheme), scaleType(scaleTypeFor(scheme, largest)),
+      top(static_cast<float>((1 << scheme.bits) - 1)) {
+  if (how.format == CodeFormat::NVFP4)
+    tensorScale = largest > 0 ? std::max(largest / (6.0f * 448.0f), 0x1p-126f) : 1;
+  const float *values = how.format == CodeFormat::NF4 ? NF4Values : E2M1Values;
+  for (int k = 0; k < 16; ++k)
+    codebook[k] = how.format == CodeFormat::FP4 ? values[k] / 6 : values[k] * tensorScale;
+}
+
+float GroupCodec::storable(float scale) const {
+  switch (scaleType) {
+  case DType::F16:
+    return f16Up(scale);
+  case DType::F8E4M3:
+    return e4m3ToFloat(floatToE4m3(scale));
+  default:
+    return std::max(scale, Smallest);
+  }
+}
+
+GroupParams GroupCodec::cover(float lo, float hi) const {
+  GroupParams p;
+  float largest = std::max(-lo, hi);
+  if (how.isLookup()) {
+    if (how.format == CodeFormat::MXFP4)
+      p.scale = std::ldexp(1.0f, std::clamp(largest > 0 ? exponentOf(largest) - 2 : 0, -127, 127));
+    else if (largest > 0)
+      p.scale = storable(how.format == CodeFormat::NVFP4 ? largest / (6 * tensorScale) : largest);
+    return p;
+  }
+  if (how.offset == Offset::Symmetric) {
+    p.zero = static_cast<float>(1 << (how.bits - 1));
+    if (largest > 0)
+      p.scale = storable(largest * (2 / top));
+  } else if (how.offset == Offset::ZeroCodes) {
+    lo = std::min(lo, 0.0f);
+    hi = std::max(hi, 0.0f);
+    if (lo < hi)
+      p.scale = storable(hi / top - lo / top);
+    p.zero = std::clamp(std::nearbyint(-lo / p.scale), 0.0f, top);
+  } else {
+    // The minimum is rounded down, so that the range starts no later.
+    p.min = scaleType == DType::F16 ? f16Down(lo) : lo;
+    if (p.min < hi)
+      p.scale = storable(hi / top - p.min / top);
+  }
+  return p;
+}
+
+GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const {
+  GroupParams best = cover(lo, hi);
+  float largest = std::max(-lo, hi);
+  if (!how.searchClip || !(largest > 0))
+    return best;
+  std::vector<uint8_t> codes(static_cast<size_t>(n));
+  std::vector<float> decoded(static_cast<size_t>(n));
+  auto cost = [&](const GroupParams &p) {
+    encode(w, n, p, codes.data());
+    decode(codes.data(), n, p, decoded.data());
+    return roundingCost(w, decoded.data(), n, largest);
+  };
+  float least = cost(best);
+  auto consider = [&](const GroupParams &p) {
+    if (float c = cost(p); c < least) {
+      least = c;
+      best = p;
+    }
+  };
+  if (how.format == CodeFormat::MXFP4) { // the only other useful power of two
+    GroupParams wider = best;
+    wider.scale = std::min(best.scale * 2, 0x1p127f);
+    consider(wider);
+    return best;
+  }
+  for (int i = 1; i < 80; ++i) {
+    float p = 1 - static_cast<float>(i) / 100;
+    consider(cover(lo * p, hi * p));
+  }
+  return best;
+}
+
+GroupParams GroupCodec::fit(const float *w, int64_t n) const {
+  float lo, hi;
+  valueRange(w, n, lo, hi);
+  return fit(w, n, lo, hi);
+}
+
+void GroupCodec::encode(const float *w, int64_t n, const GroupParams &params,
+                        uint8_t *codes) const {
+  switch (how.format) {
+  case CodeFormat::Integer:
+    return encodeAffine(w, n, params, top, codes);
+  case CodeFormat::NF4:
+    return encodeNF4(w, n, params.scale, codes);
+  case CodeFormat::FP4:
+    return encodeE2M1(w, n, params.scale / 6, codes);
+  case CodeFormat::MXFP4:
+  case CodeFormat::NVFP4:
+    return encodeE2M1(w, n, params.scale * tensorScale, codes);
+  }
+}
+
+void GroupCodec::decode(const uint8_t *codes, int64_t n, const GroupParams &params,
+                        float *w) const {
+  if (how.isLookup())
+    decodeLookup(codes, n, codebook, params.scale, w);
+  else
+    decodeAffine(codes, n, params, w);
+}
+
+QuantizedWeight GroupCodec::allocate(int64_t rows, int64_t cols) const {
+  QuantizedWeight q;
+  q.scheme = how;
+  q.rows = rows;
+  q.cols = cols;
+  q.groupSize = how.groupSize(cols);
+  q.groups = how.groups(cols);
+  q.scaleType = scaleType;
+  q.codes.resize(static_cast<size_t>(rows * q.rowBytes()));
+  auto cells = static_cast<size_t>(rows * q.groups);
+  if (!how.doubleQuant)
+    q.scales.resize(cells * dtypeSize(scaleType));
+  if (how.offset == Offset::ZeroCodes)
+    q.zeros.resize(static_cast<size_t>(rows * q.zeroRowBytes()));
+  if (how.offset == Offset::Mins)
+    q.mins.resize(cells * dtypeSize(scaleType));
+  if (how.isLookup())
+    q.codebook.assign(codebook, codebook + 16);
+  return q;
+}
+
+void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
+                       const GroupParams &p) const {
+  auto cell = static_cast<size_t>(row * target.groups + group);
+  auto put = [&](std::vector<uint8_t> &bytes, float value) {
+    if (scaleType == DType::F32) {
+      std::memcpy(bytes.data() + 4 * cell, &value, 4);
+    } else if (scaleType == DType::F16) {
+      uint16_t h = floatToF16(value);
+      std::memcpy(bytes.data() + 2 * cell, &h, 2);
+    } else if (scaleType == DType::F8E4M3) {
+      bytes[cell] = floatToE4m3(value);
+    } else {
+      bytes[cell] = static_cast<uint8_t>(exponentOf(value) + 127);
+    }
+  };
+  if (!target.scales.empty())
+    put(target.scales, p.scale);
+  if (!target.mins.empty())
+    put(target.mins, p.min);
+  if (!target.zeros.empty()) {
+    auto z = static_cast<uint32_t>(p.zero);
+    auto bit = static_cast<size_t>(group * how.bits);
+    uint8_t *bytes = target.zeros.data() + row * target.zeroRowBytes();
+    // Rows are zero before; a code may cross into the next byte.
+    bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] | (z << (bit % 8)));
+    if (bit % 8 + static_cast<size_t>(how.bits) > 8)
+      bytes[bit / 8 + 1] = static_cast<uint8_t>(bytes[bit / 8 + 1] | (z >> (8 - bit % 8)));
+  }
+}
+
+void GroupCodec::storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const {
+  if (how.signedCodes) { // two's complement of q − 2^(bits−1) is q with its top bit flipped
+    auto flip = static_cast<uint8_t>(1 << (how.bits - 1));
+    for (int64_t j = 0; j < target.cols; ++j)
+      codes[j] ^= flip;
+  }
+  packCodes(codes, target.cols, how.bits, target.codes.data() + row * target.rowBytes());
+}
+
+GroupParams compress::storedParams(const QuantizedWeight &q, int64_t row, int64_t group) {
+  GroupParams p{q.scale(row, group), q.zero(row, group), q.min(row, group)};
+  if (q.scheme.signedCodes)
+    p.zero = static_cast<float>(1 << (q.scheme.bits - 1));
+  return p;
+}

@@ -1,0 +1,68 @@
+// What the quantizers share: fitting, coding and storing one group of one row.
+//
+//   GroupCodec codec(scheme, largest |w|);
+//   GroupParams p = codec.fit(w, n, range);    // as stored: already rounded
+//   codec.encode(w, n, p, codes);              // unsigned codes, one per byte
+//   codec.store(target, row, group, p);
+#ifndef FINGPT_LIB_COMPRESS_GROUPCODEC_H
+#define FINGPT_LIB_COMPRESS_GROUPCODEC_H
+
+#include "QuantizeKernels.h"
+#include "fingpt/Compress/Quantize.h"
+
+namespace fingpt::compress {
+
+/// The value of an E4M3 (no infinities, 448 the largest) or E8M0 code.
+float e4m3ToFloat(uint8_t code);
+uint8_t floatToE4m3(float positive); ///< nearest, even at a tie, saturating; at least 2^-9
+float e8m0ToFloat(uint8_t code);
+
+class GroupCodec {
+public:
+  /// `largest`: of the weight's magnitudes, decides the type of the scales (and NVFP4's
+  /// tensor scale). Without it f16 scales are assumed.
+  GroupCodec(const QuantScheme &scheme, float largest);
+  static DType scaleTypeFor(const QuantScheme &scheme, float largest);
+
+  /// Covers [lo, hi], the range of w[0..n), or searches a narrower one if the scheme asks.
+  GroupParams fit(const float *w, int64_t n, float lo, float hi) const;
+  /// The same, finding the range.
+  GroupParams fit(const float *w, int64_t n) const;
+  /// Covers [lo, hi].
+  GroupParams cover(float lo, float hi) const;
+  void encode(const float *w, int64_t n, const GroupParams &params, uint8_t *codes) const;
+  void decode(const uint8_t *codes, int64_t n, const GroupParams &params, float *w) const;
+  /// The nearest representable value.
+  float round(float w, const GroupParams &params) const {
+    uint8_t code;
+    float out;
+    encode(&w, 1, params, &code);
+    decode(&code, 1, params, &out);
+    return out;
+  }
+
+  /// An empty weight of this scheme with room for everything.
+  QuantizedWeight allocate(int64_t rows, int64_t cols) const;
+  void store(QuantizedWeight &target, int64_t row, int64_t group, const GroupParams &p) const;
+  /// Packs a row of unsigned codes, one per byte; the codes may be changed (sign).
+  void storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const;
+
+  /// Rounds a scale to its stored type: up for f16, so that the range stays covered.
+  float storable(float scale) const;
+  const QuantScheme &scheme() const { return how; }
+  float maxCode() const { return top; }
+
+private:
+  QuantScheme how;
+  DType scaleType;
+  float top;             ///< 2^bits − 1
+  float tensorScale = 1; ///< NVFP4
+  float codebook[16];    ///< with the tensor scale
+};
+
+/// Reads a stored row of codes as unsigned ones with the zeros of GroupParams.
+GroupParams storedParams(const QuantizedWeight &q, int64_t row, int64_t group);
+
+} // namespace fingpt::compress
+
+#endif // FINGPT_LIB_COMPRESS_GROUPCODEC_H

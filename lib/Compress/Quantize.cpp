@@ -1,0 +1,337 @@
+#include "fingpt/Compress/Quantize.h"
+
+#include "GroupCodec.h"
+#include "fingpt/Runtime/ThreadPool.h"
+#include "fingpt/Support/Float.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+using namespace fingpt;
+using namespace fingpt::compress;
+
+namespace {
+
+/// Raises `target` to `value`.
+template <typename T> void atomicMax(std::atomic<T> &target, T value) {
+  T seen = target.load(std::memory_order_relaxed);
+  while (seen < value && !target.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+}
+template <typename T> void atomicMin(std::atomic<T> &target, T value) {
+  T seen = target.load(std::memory_order_relaxed);
+  while (seen > value && !target.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+}
+
+/// What a pass over all rows learned: the largest magnitude, the first row that is not finite.
+struct Scan {
+  std::atomic<float> largest{0};
+  std::atomic<int64_t> badRow{std::numeric_limits<int64_t>::max()};
+
+  void note(int64_t row, float lo, float hi, bool finite) {
+    if (!finite)
+      atomicMin(badRow, row);
+    else
+      atomicMax(largest, std::max(-lo, hi));
+  }
+  Status status(const WeightSource &w) const {
+    int64_t row = badRow;
+    if (row == std::numeric_limits<int64_t>::max())
+      return Status::ok();
+    std::vector<float> scratch(static_cast<size_t>(w.cols()));
+    const float *values = w.row(row, scratch.data());
+    int64_t col = 0;
+    while (std::isfinite(values[col]))
+      ++col;
+    return Error::at("weight [" + std::to_string(row) + ", " + std::to_string(col) + "]", "value",
+                     "a finite number", std::to_string(values[col]));
+  }
+};
+
+/// Calls body(row, values, codes) for every row; `codes` is scratch of one byte per input.
+template <typename Body> void forEachRow(const WeightSource &w, const Body &body) {
+  auto rows = static_cast<size_t>(w.rows()), cols = static_cast<size_t>(w.cols());
+  size_t grain = std::max<size_t>(1, 32768 / std::max<size_t>(cols, 1));
+  ThreadPool::global().parallelFor(
+      rows,
+      [&](size_t begin, size_t end) {
+        std::vector<float> scratch(cols);
+        std::vector<uint8_t> codes(cols);
+        for (size_t i = begin; i < end; ++i) {
+          auto row = static_cast<int64_t>(i);
+          body(row, w.row(row, scratch.data()), codes.data());
+        }
+      },
+      grain);
+}
+
+/// Calls body(group, first column, width).
+template <typename Body> void forEachGroup(int64_t cols, int64_t groupSize, const Body &body) {
+  for (int64_t first = 0, g = 0; first < cols; first += groupSize, ++g)
+    body(g, first, std::min(groupSize, cols - first));
+}
+
+/// One pass that fits, codes and stores. The result counts only if the scan agrees.
+QuantizedWeight singlePass(const WeightSource &w, const GroupCodec &codec, Scan &scan) {
+  QuantizedWeight q = codec.allocate(w.rows(), w.cols());
+  forEachRow(w, [&](int64_t row, const float *values, uint8_t *codes) {
+    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+      float lo, hi;
+      bool finite = valueRange(values + first, n, lo, hi);
+      scan.note(row, lo, hi, finite);
+      if (!finite)
+        return;
+      GroupParams p = codec.fit(values + first, n, lo, hi);
+      codec.store(q, row, g, p);
+      codec.encode(values + first, n, p, codes + first);
+    });
+    codec.storeRow(q, row, codes);
+  });
+  return q;
+}
+
+/// 8-bit codes of the scales [rows, groups], per 256 rows of a group column.
+QuantizedScales codeScales(ConstMatrixF scales) {
+  constexpr int64_t Block = QuantizedScales::Block;
+  int64_t rows = scales.rows, groups = scales.cols, blocks = (rows + Block - 1) / Block;
+  QuantizedScales out;
+  out.codes.resize(static_cast<size_t>(rows * groups));
+  out.scales.resize(static_cast<size_t>(groups * blocks));
+  out.mins.resize(static_cast<size_t>(groups * blocks));
+  std::vector<float> column(static_cast<size_t>(Block));
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t b = 0; b < blocks; ++b) {
+      int64_t first = b * Block, n = std::min(Block, rows - first);
+      for (int64_t i = 0; i < n; ++i)
+        column[static_cast<size_t>(i)] = scales(first + i, g);
+      GroupParams p;
+      float hi;
+      valueRange(column.data(), n, p.min, hi);
+      if (p.min < hi)
+        p.scale = std::max(hi / 255 - p.min / 255, std::numeric_limits<float>::denorm_min());
+      encodeAffine(column.data(), n, p, 255, out.codes.data() + g * rows + first);
+      out.scales[static_cast<size_t>(g * blocks + b)] = p.scale;
+      out.mins[static_cast<size_t>(g * blocks + b)] = p.min;
+    }
+  return out;
+}
+
+/// First the scales of all groups and their codes, then the codes of the weights, chosen
+/// for the scales that will be read back.
+Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &scheme) {
+  GroupCodec codec(scheme, 0);
+  QuantizedWeight q = codec.allocate(w.rows(), w.cols());
+  Matrix<float> scales(q.rows, q.groups);
+  Scan scan;
+  forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
+    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+      float lo, hi;
+      bool finite = valueRange(values + first, n, lo, hi);
+      scan.note(row, lo, hi, finite);
+      if (finite)
+        scales(row, g) = codec.fit(values + first, n, lo, hi).scale;
+    });
+  });
+  if (Status s = scan.status(w); !s)
+    return s.takeError();
+  q.scaleCodes = codeScales(scales.view());
+  forEachRow(w, [&](int64_t row, const float *values, uint8_t *codes) {
+    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+      codec.encode(values + first, n, storedParams(q, row, g), codes + first);
+    });
+    codec.storeRow(q, row, codes);
+  });
+  return q;
+}
+
+float readScale(const std::vector<uint8_t> &bytes, DType type, size_t cell) {
+  if (type == DType::F32) {
+    float f;
+    std::memcpy(&f, bytes.data() + 4 * cell, 4);
+    return f;
+  }
+  if (type == DType::F16) {
+    uint16_t h;
+    std::memcpy(&h, bytes.data() + 2 * cell, 2);
+    return f16ToFloat(h);
+  }
+  return type == DType::F8E4M3 ? e4m3ToFloat(bytes[cell]) : e8m0ToFloat(bytes[cell]);
+}
+
+uint8_t packedCode(const uint8_t *row, int64_t index, int bits) {
+  auto bit = static_cast<size_t>(index * bits);
+  uint32_t value = static_cast<uint32_t>(row[bit / 8]) >> (bit % 8);
+  if (bit % 8 + static_cast<size_t>(bits) > 8)
+    value |= static_cast<uint32_t>(row[bit / 8 + 1]) << (8 - bit % 8);
+  return static_cast<uint8_t>(value & ((1u << bits) - 1));
+}
+
+} // namespace
+
+Status WeightSource::validate() const {
+  if (type == DType::F32 || type == DType::F16 || type == DType::BF16 || type == DType::F64)
+    return Status::ok();
+  return Error::at("weight", "element type", "F64, F32, F16 or BF16", dtypeName(type));
+}
+
+const float *WeightSource::row(int64_t i, float *scratch) const {
+  const char *start = data + static_cast<size_t>(i * stride) * dtypeSize(type);
+  switch (type) {
+  case DType::F32:
+    return reinterpret_cast<const float *>(start);
+  case DType::F16:
+    widenF16(reinterpret_cast<const uint16_t *>(start), width, scratch);
+    return scratch;
+  case DType::BF16:
+    widenBf16(reinterpret_cast<const uint16_t *>(start), width, scratch);
+    return scratch;
+  default:
+    for (int64_t j = 0; j < width; ++j)
+      scratch[j] = static_cast<float>(reinterpret_cast<const double *>(start)[j]);
+    return scratch;
+  }
+}
+
+float QuantizedWeight::scale(int64_t row, int64_t group) const {
+  if (!scaleCodes)
+    return readScale(scales, scaleType, static_cast<size_t>(row * groups + group));
+  int64_t blocks = (rows + QuantizedScales::Block - 1) / QuantizedScales::Block;
+  auto block = static_cast<size_t>(group * blocks + row / QuantizedScales::Block);
+  float code = scaleCodes->codes[static_cast<size_t>(group * rows + row)];
+  return code * scaleCodes->scales[block] + scaleCodes->mins[block];
+}
+
+float QuantizedWeight::zero(int64_t row, int64_t group) const {
+  if (scheme.offset == Offset::ZeroCodes)
+    return packedCode(zeros.data() + row * zeroRowBytes(), group, scheme.bits);
+  return static_cast<float>(constantZero());
+}
+
+float QuantizedWeight::min(int64_t row, int64_t group) const {
+  return mins.empty() ? 0 : readScale(mins, scaleType, static_cast<size_t>(row * groups + group));
+}
+
+uint8_t QuantizedWeight::code(int64_t row, int64_t col) const {
+  return packedCode(codes.data() + row * rowBytes(), col, scheme.bits);
+}
+
+int64_t QuantizedWeight::storedBytes() const {
+  size_t bytes = codes.size() + scales.size() + zeros.size() + mins.size() + 4 * codebook.size();
+  if (scaleCodes)
+    bytes += scaleCodes->codes.size() + 4 * (scaleCodes->scales.size() + scaleCodes->mins.size());
+  return static_cast<int64_t>(bytes);
+}
+
+double QuantizedWeight::bitsPerWeight() const {
+  return 8.0 * static_cast<double>(storedBytes()) / static_cast<double>(rows * cols);
+}
+
+bool compress::operator==(const QuantizedWeight &a, const QuantizedWeight &b) {
+  bool same = a.scheme == b.scheme && a.rows == b.rows && a.cols == b.cols &&
+              a.groupSize == b.groupSize && a.scaleType == b.scaleType && a.codes == b.codes &&
+              a.scales == b.scales && a.zeros == b.zeros && a.mins == b.mins &&
+              a.codebook == b.codebook && a.scaleCodes.has_value() == b.scaleCodes.has_value();
+  return same && (!a.scaleCodes || (a.scaleCodes->codes == b.scaleCodes->codes &&
+                                    a.scaleCodes->scales == b.scaleCodes->scales &&
+                                    a.scaleCodes->mins == b.scaleCodes->mins));
+}
+
+Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantScheme &scheme) {
+  for (Status s : {validate(scheme), w.validate()})
+    if (!s)
+      return s.takeError();
+  if (scheme.doubleQuant)
+    return doublePass(w, scheme);
+  float assumed = 1; // f16 scales; almost every weight is done in one pass
+  if (scheme.format == CodeFormat::NVFP4) {
+    Scan scan;
+    forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
+      float lo = 0, hi = 0;
+      bool finite = w.cols() == 0 || valueRange(values, w.cols(), lo, hi);
+      scan.note(row, lo, hi, finite);
+    });
+    if (Status s = scan.status(w); !s)
+      return s.takeError();
+    assumed = scan.largest;
+  }
+  for (;;) {
+    Scan scan;
+    GroupCodec codec(scheme, assumed);
+    QuantizedWeight q = singlePass(w, codec, scan);
+    if (Status s = scan.status(w); !s)
+      return s.takeError();
+    if (GroupCodec::scaleTypeFor(scheme, scan.largest) == q.scaleType)
+      return q;
+    assumed = scan.largest;
+  }
+}
+
+void compress::dequantize(const QuantizedWeight &q, MatrixView<float> out) {
+  assert(out.rows == q.rows && out.cols == q.cols);
+  ThreadPool::global().parallelFor(static_cast<size_t>(q.rows), [&](size_t begin, size_t end) {
+    std::vector<uint8_t> codes(static_cast<size_t>(q.cols));
+    for (size_t i = begin; i < end; ++i) {
+      auto row = static_cast<int64_t>(i);
+      unpackCodes(q.codes.data() + row * q.rowBytes(), q.cols, q.scheme.bits, codes.data());
+      if (q.scheme.signedCodes)
+        for (uint8_t &code : codes)
+          code ^= static_cast<uint8_t>(1 << (q.scheme.bits - 1));
+      forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+        GroupParams p = storedParams(q, row, g);
+        if (q.scheme.isLookup())
+          decodeLookup(codes.data() + first, n, q.codebook.data(), p.scale, out.row(row) + first);
+        else
+          decodeAffine(codes.data() + first, n, p, out.row(row) + first);
+      });
+    }
+  });
+}
+
+Matrix<float> compress::dequantized(const QuantizedWeight &q) {
+  Matrix<float> out(q.rows, q.cols);
+  dequantize(q, out);
+  return out;
+}
+
+std::vector<float> compress::scaleTable(DType type) {
+  std::vector<float> table;
+  for (int code = 0; code < 256; ++code)
+    table.push_back(type == DType::F8E4M3 ? e4m3ToFloat(static_cast<uint8_t>(code))
+                                          : e8m0ToFloat(static_cast<uint8_t>(code)));
+  return table;
+}
+
+Result<int64_t> compress::chooseGroupSize(const WeightSource &w, double ratio) {
+  if (Status s = w.validate(); !s)
+    return s.takeError();
+  constexpr int Sizes = 5;
+  const int64_t sizes[Sizes] = {w.cols(), 256, 128, 64, 32};
+  // Per row and size: Σ n·(largest magnitude)² over the groups; summed in row order below.
+  Matrix<double> costs(w.rows(), Sizes);
+  Scan scan;
+  forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
+    for (int k = 0; k < Sizes; ++k)
+      forEachGroup(w.cols(), sizes[k], [&](int64_t, int64_t first, int64_t n) {
+        float lo, hi;
+        bool finite = valueRange(values + first, n, lo, hi);
+        scan.note(row, lo, hi, finite);
+        double largest = std::max(-lo, hi);
+        costs(row, k) += static_cast<double>(n) * largest * largest;
+      });
+  });
+  if (Status s = scan.status(w); !s)
+    return s.takeError();
+  double total[Sizes] = {};
+  for (int64_t i = 0; i < w.rows(); ++i)
+    for (int k = 0; k < Sizes; ++k)
+      total[k] += costs(i, k);
+  for (int k = 0; k < Sizes; ++k)
+    if (sizes[k] <= w.cols() && total[k] <= ratio * total[Sizes - 1])
+      return sizes[k];
+  return std::min<int64_t>(32, w.cols());
+}

@@ -1,0 +1,44 @@
+// The inner loops of quantization. Each has clones for the instruction sets of
+// the running machine; all give the same bits, since they only compare, divide,
+// multiply, add and round lane by lane, without contraction.
+#ifndef FINGPT_LIB_COMPRESS_QUANTIZEKERNELS_H
+#define FINGPT_LIB_COMPRESS_QUANTIZEKERNELS_H
+
+#include <cstdint>
+
+namespace fingpt::compress {
+
+/// How the codes of one group are read: w = (q − zero)·scale + min.
+struct GroupParams {
+  float scale = 1, zero = 0, min = 0;
+};
+
+/// The least and the largest of w[0..n), n > 0. Returns false if one is NaN or Inf.
+bool valueRange(const float *w, int64_t n, float &lo, float &hi);
+
+/// codes = clamp(round((w − min)/scale) + zero, 0, maxCode), half to even.
+void encodeAffine(const float *w, int64_t n, GroupParams params, float maxCode, uint8_t *codes);
+/// Nearest NF4 code of w/scale; the lower one at a midpoint.
+void encodeNF4(const float *w, int64_t n, float scale, uint8_t *codes);
+/// Nearest E2M1 code of w/scale, saturating; the even one at a midpoint.
+void encodeE2M1(const float *w, int64_t n, float scale, uint8_t *codes);
+
+void decodeAffine(const uint8_t *codes, int64_t n, GroupParams params, float *w);
+void decodeLookup(const uint8_t *codes, int64_t n, const float *codebook, float scale, float *w);
+
+/// Σ (|decoded − w|/unit)^2.4, to about 1e-4: good for choosing, not for reporting.
+float roundingCost(const float *w, const float *decoded, int64_t n, float unit);
+
+/// Low bits first; the last byte is padded with zeros.
+void packCodes(const uint8_t *codes, int64_t n, int bits, uint8_t *bytes);
+void unpackCodes(const uint8_t *bytes, int64_t n, int bits, uint8_t *codes);
+
+void widenF16(const uint16_t *from, int64_t n, float *to);
+void widenBf16(const uint16_t *from, int64_t n, float *to);
+
+extern const float NF4Values[16];
+extern const float E2M1Values[16];
+
+} // namespace fingpt::compress
+
+#endif // FINGPT_LIB_COMPRESS_QUANTIZEKERNELS_H

@@ -1,0 +1,313 @@
+#include "fingpt/Compress/Quantize.h"
+
+#include "CompressTesting.h"
+#include "fingpt/Support/Float.h"
+
+using namespace fingpt;
+using namespace fingpt::compress;
+
+namespace {
+
+const char *const AllSchemes[] = {"w2g16",
+                                  "w3g32",
+                                  "w4g128",
+                                  "w5g64",
+                                  "w6g48",
+                                  "w7g128",
+                                  "w8g32-asym",
+                                  "w2g64-sym",
+                                  "w4-sym",
+                                  "w8",
+                                  "w4g128-min",
+                                  "w3-min",
+                                  "w4g64-sym-signed",
+                                  "w8-signed",
+                                  "w4g64-sym-dq",
+                                  "nf4",
+                                  "nf4-dq",
+                                  "fp4",
+                                  "mxfp4",
+                                  "nvfp4"};
+
+QuantizedWeight rounded(const WeightSource &w, const char *scheme) {
+  auto parsed = parseScheme(scheme);
+  EXPECT_TRUE(bool(parsed)) << scheme;
+  auto q = quantize(w, *parsed);
+  EXPECT_TRUE(bool(q)) << scheme << ": " << (q ? "" : q.error().message());
+  return q ? *q : QuantizedWeight();
+}
+
+double meanSquaredError(ConstMatrixF a, ConstMatrixF b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.rows; ++i)
+    for (int64_t j = 0; j < a.cols; ++j)
+      sum += std::pow(double(a(i, j)) - b(i, j), 2);
+  return sum / double(a.rows * a.cols);
+}
+
+/// The op's definition, element by element, from the stored fields.
+Matrix<float> defined(const QuantizedWeight &q) {
+  Matrix<float> w(q.rows, q.cols);
+  for (int64_t i = 0; i < q.rows; ++i)
+    for (int64_t j = 0; j < q.cols; ++j) {
+      int64_t g = j / q.groupSize;
+      uint8_t code = q.code(i, j);
+      float value = code;
+      if (q.scheme.signedCodes && code >> (q.scheme.bits - 1))
+        value -= float(1 << q.scheme.bits);
+      w(i, j) = q.scheme.isLookup() ? q.codebook[code] * q.scale(i, g)
+                                    : (value - q.zero(i, g)) * q.scale(i, g) + q.min(i, g);
+    }
+  return w;
+}
+
+TEST(Quantize, DequantizeFollowsTheOps) {
+  std::mt19937 random(1);
+  for (auto [rows, cols] : {std::pair<int64_t, int64_t>{5, 576}, {300, 33}, {2, 1}, {3, 200}}) {
+    Matrix<float> w = randomWeight(random, rows, cols);
+    for (const char *scheme : AllSchemes) {
+      QuantizedWeight q = rounded(w, scheme);
+      EXPECT_EQ(meanSquaredError(dequantized(q), defined(q)), 0) << scheme;
+    }
+  }
+}
+
+TEST(Quantize, PacksLowBitsFirstAndPadsRows) {
+  Matrix<float> w(1, 3);
+  w(0, 0) = -8, w(0, 1) = 7.6f, w(0, 2) = 1;
+  QuantizedWeight q = rounded(w, "w4-sym");
+  // scale 16/15 rounded up to f16; codes round(w/s) + 8.
+  EXPECT_EQ(q.codes, (std::vector<uint8_t>{1 | 15 << 4, 9}));
+  EXPECT_EQ(q.constantZero(), 8);
+  QuantizedWeight s = rounded(w, "w4-sym-signed");
+  EXPECT_EQ(s.codes, (std::vector<uint8_t>{9 | 7 << 4, 1}));
+  EXPECT_EQ(s.constantZero(), 0);
+  Matrix<float> nine(1, 9);
+  for (int64_t j = 0; j < 9; ++j)
+    nine(0, j) = float(j % 8);
+  QuantizedWeight t = rounded(nine, "w3");
+  EXPECT_EQ(t.codes.size(), 4U); // 27 bits
+  for (int64_t j = 0; j < 9; ++j)
+    EXPECT_EQ(t.code(0, j), j % 8);
+}
+
+TEST(Quantize, ErrorIsWithinHalfAScale) {
+  std::mt19937 random(2);
+  for (double size : {1.0, 1e-3, 40.0, 1e30, 1e-30, 1e-40}) {
+    Matrix<float> w = randomWeight(random, 40, 300, size);
+    for (const char *scheme :
+         {"w2g16", "w3g32", "w4g128", "w8g32-asym", "w4g64-sym", "w8", "w4g128-min", "w5-min"}) {
+      QuantizedWeight q = rounded(w, scheme);
+      Matrix<float> back = dequantized(q);
+      for (int64_t i = 0; i < w.rows(); ++i)
+        for (int64_t j = 0; j < w.cols(); ++j) {
+          double bound = 0.5 * q.scale(i, j / q.groupSize) * (1 + 1e-4) +
+                         1e-6 * std::fabs(double(w(i, j))) + 3e-43;
+          ASSERT_LE(std::fabs(double(back(i, j)) - w(i, j)), bound) << scheme << " " << size;
+        }
+    }
+  }
+}
+
+TEST(Quantize, IsIdempotent) {
+  std::mt19937 random(3);
+  Matrix<float> w = randomWeight(random, 30, 256);
+  // Symmetric scales cover ±max with 2^bits codes, of which one end is cut by half a step: the
+  // range of a rounded weight is another one, so only the other formats are projections.
+  for (const char *scheme : {"w4g128", "w3g32-min", "nf4", "fp4", "mxfp4"}) {
+    Matrix<float> once = dequantized(rounded(w, scheme));
+    Matrix<float> twice = dequantized(rounded(once, scheme));
+    EXPECT_LT(meanSquaredError(twice, once), 0.05 * meanSquaredError(once, w)) << scheme;
+  }
+  // A weight that the format holds exactly comes back exactly.
+  Matrix<float> exact(4, 64);
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t j = 0; j < 64; ++j)
+      exact(i, j) = float((i + 5 * j) % 16) * 0.25f;
+  EXPECT_EQ(meanSquaredError(dequantized(rounded(exact, "w4g64")), exact), 0);
+  EXPECT_EQ(meanSquaredError(dequantized(rounded(exact, "w4g64-min")), exact), 0);
+}
+
+TEST(Quantize, ErrorFallsWithBitsAndWithSmallerGroups) {
+  std::mt19937 random(4);
+  Matrix<float> w = randomWeight(random, 64, 512);
+  double previous = INFINITY;
+  for (int bits = 2; bits <= 8; ++bits) {
+    double error =
+        meanSquaredError(dequantized(rounded(w, ("w" + std::to_string(bits) + "g64").c_str())), w);
+    EXPECT_LT(error, previous);
+    previous = error;
+  }
+  previous = INFINITY;
+  for (const char *scheme : {"w4-sym", "w4g256-sym", "w4g128-sym", "w4g64-sym", "w4g16-sym"}) {
+    double error = meanSquaredError(dequantized(rounded(w, scheme)), w);
+    EXPECT_LT(error, previous);
+    previous = error;
+  }
+}
+
+TEST(Quantize, NormalFloatBeatsUniformOnGaussianWeights) {
+  std::mt19937 random(5);
+  Matrix<float> w = randomWeight(random, 128, 1024, 0.02);
+  QuantizedWeight nf4 = rounded(w, "nf4"), uniform = rounded(w, "w4g64-sym");
+  EXPECT_NEAR(nf4.bitsPerWeight(), uniform.bitsPerWeight(), 0.005);
+  EXPECT_LT(meanSquaredError(dequantized(nf4), w), meanSquaredError(dequantized(uniform), w));
+  // Coding the scales costs little of it.
+  QuantizedWeight twice = rounded(w, "nf4-dq");
+  EXPECT_LT(twice.storedBytes(), nf4.storedBytes());
+  EXPECT_LT(meanSquaredError(dequantized(twice), w), 1.02 * meanSquaredError(dequantized(nf4), w));
+}
+
+TEST(Quantize, CodebookCodesAreNearest) {
+  std::mt19937 random(6);
+  Matrix<float> w = randomWeight(random, 20, 128);
+  for (const char *scheme : {"nf4", "fp4", "mxfp4", "nvfp4", "nf4-dq"}) {
+    QuantizedWeight q = rounded(w, scheme);
+    for (int64_t i = 0; i < w.rows(); ++i)
+      for (int64_t j = 0; j < w.cols(); ++j) {
+        float scale = q.scale(i, j / q.groupSize);
+        double chosen = std::fabs(double(q.codebook[q.code(i, j)]) * scale - w(i, j));
+        for (float value : q.codebook)
+          ASSERT_LE(chosen, std::fabs(double(value) * scale - w(i, j)) + 1e-6) << scheme;
+      }
+  }
+}
+
+TEST(Quantize, ClipSearchLowersTheError) {
+  std::mt19937 random(7);
+  Matrix<float> w = randomWeight(random, 50, 256);
+  for (int64_t i = 0; i < 50; ++i)
+    w(i, i) = 6;
+  for (auto [plain, searched] : {std::pair<const char *, const char *>{"w3g128", "w3g128-clip"},
+                                 {"w2g64-sym", "w2g64-sym-clip"},
+                                 {"nvfp4", "nvfp4-clip"},
+                                 {"mxfp4", "mxfp4-clip"},
+                                 {"w3g64-min", "w3g64-min-clip"}})
+    EXPECT_LT(meanSquaredError(dequantized(rounded(w, searched)), w),
+              meanSquaredError(dequantized(rounded(w, plain)), w))
+        << searched;
+}
+
+TEST(Quantize, DegenerateWeights) {
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  for (float value :
+       {0.0f, -0.0f, 1.0f, -3.0f, 1e30f, -1e30f, 1e-30f, tiny, 100 * tiny, 3e38f, 0.1f}) {
+    Matrix<float> w(20, 70);
+    for (int64_t i = 0; i < w.rows(); ++i)
+      for (int64_t j = 0; j < w.cols(); ++j)
+        w(i, j) = value;
+    for (const char *scheme : AllSchemes) {
+      Matrix<float> back = dequantized(rounded(w, scheme));
+      ASSERT_TRUE(checkFinite(back.view(), scheme));
+      // E2M1 blocks reach 6 of the 8 that an E8M0 scale may have to cover, and start at 2^-128.
+      double share = std::string(scheme) != "mxfp4" ? 0.5 : std::fabs(value) < 0x1p-127f ? 1 : 0.26;
+      double bound = share * std::fabs(double(value)) + 50 * double(tiny);
+      ASSERT_LE(std::fabs(double(back(3, 69)) - value), bound) << scheme << " " << value;
+    }
+  }
+  Matrix<float> mixed(3, 64);
+  for (int64_t j = 0; j < 64; ++j) {
+    mixed(1, j) = j == 7 ? 1e4f : 0.0f;
+    mixed(2, j) = j % 2 ? 5.0f : -0.0f;
+  }
+  for (const char *scheme : AllSchemes)
+    EXPECT_TRUE(checkFinite(dequantized(rounded(mixed, scheme)).view(), scheme));
+  for (const char *scheme : AllSchemes) // no rows, no columns
+    EXPECT_EQ(rounded(Matrix<float>(0, 64), scheme).codes.size(), 0U);
+  EXPECT_EQ(rounded(Matrix<float>(4, 0), "w4g128").groups, 0);
+}
+
+TEST(Quantize, ScalesThatDoNotFitF16AreF32) {
+  std::mt19937 random(8);
+  EXPECT_EQ(rounded(randomWeight(random, 4, 64), "w4g32").scaleType, DType::F16);
+  EXPECT_EQ(rounded(randomWeight(random, 4, 64, 1e6), "w4g32").scaleType, DType::F32);
+  EXPECT_EQ(rounded(randomWeight(random, 4, 64, 1e-8), "w4g32").scaleType, DType::F32);
+  EXPECT_EQ(rounded(Matrix<float>(4, 64), "w4g32").scaleType, DType::F16);
+}
+
+TEST(Quantize, RefusesNonFiniteNamingRowAndColumn) {
+  for (float bad : {NAN, INFINITY, -INFINITY})
+    for (const char *scheme : AllSchemes) {
+      Matrix<float> w(60, 100);
+      w(41, 99) = bad;
+      w(17, 66) = bad;
+      auto q = quantize(w, *parseScheme(scheme));
+      ASSERT_FALSE(bool(q)) << scheme;
+      EXPECT_NE(q.error().message().find("[17, 66]"), std::string::npos) << q.error().message();
+    }
+}
+
+TEST(Quantize, SixteenBitSourcesReadAsTheirValues) {
+  std::mt19937 random(9);
+  std::vector<uint16_t> half, brain;
+  Matrix<float> halfValues(9, 70), brainValues(9, 70);
+  for (int64_t i = 0; i < 9; ++i)
+    for (int64_t j = 0; j < 70; ++j) {
+      auto h = static_cast<uint16_t>(random() & 0xbfff); // |x| < 2, subnormals included
+      half.push_back(h);
+      halfValues(i, j) = f16ToFloat(h);
+      brain.push_back(floatToBf16(f16ToFloat(h)));
+      brainValues(i, j) = bf16ToFloat(brain.back());
+    }
+  EXPECT_EQ(rounded(WeightSource(half.data(), DType::F16, 9, 70), "w4g32"),
+            rounded(halfValues, "w4g32"));
+  EXPECT_EQ(rounded(WeightSource(brain.data(), DType::BF16, 9, 70), "w4g32"),
+            rounded(brainValues, "w4g32"));
+  Matrix<double> wide(halfValues.view());
+  EXPECT_EQ(rounded(WeightSource(wide.data(), DType::F64, 9, 70), "nf4"),
+            rounded(halfValues, "nf4"));
+  half[75] = 0x7c00;
+  EXPECT_FALSE(bool(quantize(WeightSource(half.data(), DType::F16, 9, 70), *parseScheme("w8"))));
+  EXPECT_FALSE(bool(quantize(WeightSource(half.data(), DType::I16, 9, 70), *parseScheme("w8"))));
+  float scratch[65536];
+  std::vector<uint16_t> all(65536);
+  for (size_t k = 0; k < all.size(); ++k)
+    all[k] = static_cast<uint16_t>(k);
+  const float *widened = WeightSource(all.data(), DType::F16, 1, 65536).row(0, scratch);
+  for (size_t k = 0; k < all.size(); ++k) {
+    float expected = f16ToFloat(all[k]);
+    if (std::isnan(expected))
+      ASSERT_TRUE(std::isnan(widened[k]));
+    else
+      ASSERT_EQ(floatToBits(widened[k]), floatToBits(expected));
+  }
+}
+
+TEST(Quantize, SameBitsForAnyThreadCount) {
+  std::mt19937 random(10);
+  Matrix<float> w = randomWeight(random, 333, 700);
+  for (const char *scheme : {"w4g128", "w3g64-min", "nf4-dq", "nvfp4", "w4g32-sym-clip"}) {
+    QuantizedWeight first = rounded(w, scheme);
+    forThreadCounts([&] { EXPECT_EQ(rounded(w, scheme), first) << scheme; });
+  }
+}
+
+TEST(Quantize, EightBitFloatTables) {
+  std::vector<float> e4m3 = scaleTable(DType::F8E4M3), e8m0 = scaleTable(DType::F8E8M0);
+  EXPECT_EQ(e4m3[126], 448);
+  EXPECT_EQ(e4m3[1], 0x1p-9f);
+  EXPECT_EQ(e4m3[0x38], 1);
+  EXPECT_EQ(e4m3[0xb8], -1);
+  EXPECT_TRUE(std::isnan(e4m3[127]));
+  EXPECT_EQ(e8m0[127], 1);
+  EXPECT_EQ(e8m0[0], 0x1p-127f);
+  EXPECT_TRUE(std::isnan(e8m0[255]));
+}
+
+TEST(Quantize, PlantedOutliersForceSmallerGroups) {
+  std::mt19937 random(11);
+  Matrix<float> w = randomWeight(random, 64, 512);
+  EXPECT_EQ(*chooseGroupSize(w, 3), 512);
+  Matrix<float> spiked = w;
+  spiked(5, 70) = 300;
+  auto size = chooseGroupSize(spiked, 1.5);
+  ASSERT_TRUE(bool(size));
+  EXPECT_EQ(*size, 32);
+  auto loose = chooseGroupSize(spiked, 2.5); // 64 doubles what a spike covers
+  EXPECT_EQ(*loose, 64);
+  EXPECT_EQ(*chooseGroupSize(Matrix<float>(4, 100), 1), 100);
+  spiked(1, 1) = NAN;
+  EXPECT_FALSE(bool(chooseGroupSize(spiked, 2)));
+}
+
+} // namespace
