@@ -81,7 +81,7 @@ GroupCodec::GroupCodec(const QuantScheme &scheme, float largest)
       top(static_cast<float>((1 << scheme.bits) - 1)) {
   if (how.format == CodeFormat::NVFP4)
     tensorScale = largest > 0 ? std::max(largest / (6.0f * 448.0f), 0x1p-126f) : 1;
-  const float *values = how.format == CodeFormat::NF4 ? NF4Values : E2M1Values;
+  const float *values = how.format == CodeFormat::NF4 ? kNF4Values : kE2M1Values;
   for (int k = 0; k < 16; ++k)
     codebook[k] = how.format == CodeFormat::FP4 ? values[k] / 6 : values[k] * tensorScale;
 }

@@ -13,7 +13,7 @@
 using namespace fingpt;
 using namespace fingpt::compress;
 
-const float compress::NF4Values[16] = {
+const float compress::kNF4Values[16] = {
     -1.0f,
     -0.6961928009986877f,
     -0.5250730514526367f,
@@ -31,8 +31,8 @@ const float compress::NF4Values[16] = {
     0.7229568362236023f,
     1.0f,
 };
-const float compress::E2M1Values[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
-                                        -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+const float compress::kE2M1Values[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
+                                         -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
 
 namespace {
 
@@ -136,7 +136,7 @@ FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, GroupParams
 FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, float scale, uint8_t *codes) {
   float middle[15];
   for (int k = 0; k < 15; ++k)
-    middle[k] = (NF4Values[k] + NF4Values[k + 1]) / 2;
+    middle[k] = (kNF4Values[k] + kNF4Values[k + 1]) / 2;
   const F32 unit = F32{} + scale;
   encodeRun(w, n, codes, [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
     F32 v = x / unit;

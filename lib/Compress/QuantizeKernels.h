@@ -36,8 +36,8 @@ void unpackCodes(const uint8_t *bytes, int64_t n, int bits, uint8_t *codes);
 void widenF16(const uint16_t *from, int64_t n, float *to);
 void widenBf16(const uint16_t *from, int64_t n, float *to);
 
-extern const float NF4Values[16];
-extern const float E2M1Values[16];
+extern const float kNF4Values[16];
+extern const float kE2M1Values[16];
 
 } // namespace fingpt::compress
 
