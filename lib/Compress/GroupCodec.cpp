@@ -33,21 +33,24 @@ float f16Down(float x) {
   return -f16Up(-x);
 }
 
-int exponentOf(float positive) {
-  int e;
-  std::frexp(positive, &e);
-  return e - 1;
+/// ⌊log2 x⌋ of x > 0, subnormals included.
+int exponentOf(float x) {
+  int exponent = static_cast<int>(floatToBits(x) >> 23);
+  return exponent > 0 ? exponent - 127 : std::ilogb(x);
 }
+
+/// Half to even, for |x| < 2^22.
+float roundEven(float x) { return (x + 12582912.0f) - 12582912.0f; }
 
 } // namespace
 
 float compress::e4m3ToFloat(uint8_t code) {
-  int exponent = (code >> 3) & 15, fraction = code & 7;
-  if (exponent == 15 && fraction == 7)
+  uint32_t magnitude = code & 127;
+  if (magnitude == 127)
     return std::numeric_limits<float>::quiet_NaN();
-  float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -9)
-                                  : std::ldexp(static_cast<float>(8 + fraction), exponent - 10);
-  return code & 128 ? -magnitude : magnitude;
+  float value = magnitude < 8 ? static_cast<float>(magnitude) * 0x1p-9f
+                              : bitsToFloat((magnitude << 20) + ((127 - 7) << 23));
+  return code & 128 ? -value : value;
 }
 
 uint8_t compress::floatToE4m3(float x) {
@@ -55,10 +58,12 @@ uint8_t compress::floatToE4m3(float x) {
     return 1;
   if (x >= 448)
     return 126;
-  int exponent = std::max(exponentOf(x), -6);
-  // In steps of 2^(exponent−3); a carry into the next exponent is the next code.
-  auto steps = static_cast<int>(std::nearbyint(std::ldexp(x, 3 - exponent)));
-  return static_cast<uint8_t>(((exponent + 6) << 3) + steps);
+  if (x < 0x1p-6f) // subnormal: steps of 2^-9
+    return static_cast<uint8_t>(roundEven(x * 512));
+  // Three fraction bits are kept of 23; a carry into the exponent is the next code.
+  uint32_t bits = floatToBits(x);
+  bits = (bits + 0x7ffff + ((bits >> 20) & 1)) >> 20;
+  return static_cast<uint8_t>(bits - ((127 - 7) << 3));
 }
 
 float compress::e8m0ToFloat(uint8_t code) {
@@ -116,7 +121,7 @@ GroupParams GroupCodec::cover(float lo, float hi) const {
     hi = std::max(hi, 0.0f);
     if (lo < hi)
       p.scale = storable(hi / top - lo / top);
-    p.zero = std::clamp(std::nearbyint(-lo / p.scale), 0.0f, top);
+    p.zero = std::clamp(roundEven(-lo / p.scale), 0.0f, top);
   } else {
     // The minimum is rounded down, so that the range starts no later.
     p.min = scaleType == DType::F16 ? f16Down(lo) : lo;
@@ -160,22 +165,22 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const
 
 GroupParams GroupCodec::fit(const float *w, int64_t n) const {
   float lo, hi;
-  valueRange(w, n, lo, hi);
+  groupRanges(w, n, n, &lo, &hi);
   return fit(w, n, lo, hi);
 }
 
-void GroupCodec::encode(const float *w, int64_t n, const GroupParams &params,
+void GroupCodec::encode(const float *w, int64_t n, int64_t group, const GroupParams *params,
                         uint8_t *codes) const {
   switch (how.format) {
   case CodeFormat::Integer:
-    return encodeAffine(w, n, params, top, codes);
+    return encodeAffine(w, n, group, params, top, codes);
   case CodeFormat::NF4:
-    return encodeNF4(w, n, params.scale, codes);
+    return encodeNF4(w, n, group, params, codes);
   case CodeFormat::FP4:
-    return encodeE2M1(w, n, params.scale / 6, codes);
+    return encodeE2M1(w, n, group, params, 1.0f / 6, codes);
   case CodeFormat::MXFP4:
   case CodeFormat::NVFP4:
-    return encodeE2M1(w, n, params.scale * tensorScale, codes);
+    return encodeE2M1(w, n, group, params, tensorScale, codes);
   }
 }
 

@@ -1,7 +1,7 @@
 // What the quantizers share: fitting, coding and storing one group of one row.
 //
 //   GroupCodec codec(scheme, largest |w|);
-//   GroupParams p = codec.fit(w, n, range);    // as stored: already rounded
+//   GroupParams p = codec.fit(w, n);           // as stored: already rounded
 //   codec.encode(w, n, p, codes);              // unsigned codes, one per byte
 //   codec.store(target, row, group, p);
 #ifndef FINGPT_LIB_COMPRESS_GROUPCODEC_H
@@ -30,7 +30,12 @@ public:
   GroupParams fit(const float *w, int64_t n) const;
   /// Covers [lo, hi].
   GroupParams cover(float lo, float hi) const;
-  void encode(const float *w, int64_t n, const GroupParams &params, uint8_t *codes) const;
+  /// Codes of a run in groups of `group`, params[g] each.
+  void encode(const float *w, int64_t n, int64_t group, const GroupParams *params,
+              uint8_t *codes) const;
+  void encode(const float *w, int64_t n, const GroupParams &params, uint8_t *codes) const {
+    encode(w, n, n, &params, codes);
+  }
   void decode(const uint8_t *codes, int64_t n, const GroupParams &params, float *w) const;
   /// The nearest representable value.
   float round(float w, const GroupParams &params) const {

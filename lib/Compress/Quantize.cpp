@@ -53,18 +53,27 @@ struct Scan {
   }
 };
 
-/// Calls body(row, values, codes) for every row; `codes` is scratch of one byte per input.
-template <typename Body> void forEachRow(const WeightSource &w, const Body &body) {
+/// What a thread needs for one row at a time.
+struct RowScratch {
+  std::vector<float> values, lo, hi;
+  std::vector<uint8_t> codes;
+  std::vector<GroupParams> params;
+};
+
+/// Calls body(row, values, scratch) for every row, with scratch for rows in `groups` groups.
+template <typename Body> void forEachRow(const WeightSource &w, int64_t groups, const Body &body) {
   auto rows = static_cast<size_t>(w.rows()), cols = static_cast<size_t>(w.cols());
+  auto perRow = static_cast<size_t>(groups);
   size_t grain = std::max<size_t>(1, 32768 / std::max<size_t>(cols, 1));
   ThreadPool::global().parallelFor(
       rows,
       [&](size_t begin, size_t end) {
-        std::vector<float> scratch(cols);
-        std::vector<uint8_t> codes(cols);
+        RowScratch scratch{std::vector<float>(cols), std::vector<float>(perRow),
+                           std::vector<float>(perRow), std::vector<uint8_t>(cols),
+                           std::vector<GroupParams>(perRow)};
         for (size_t i = begin; i < end; ++i) {
           auto row = static_cast<int64_t>(i);
-          body(row, w.row(row, scratch.data()), codes.data());
+          body(row, w.row(row, scratch.values.data()), scratch);
         }
       },
       grain);
@@ -76,21 +85,30 @@ template <typename Body> void forEachGroup(int64_t cols, int64_t groupSize, cons
     body(g, first, std::min(groupSize, cols - first));
 }
 
+/// Finds the ranges of a row's groups and notes what the scan needs; false if not finite.
+bool rangesOf(const WeightSource &w, int64_t row, const float *values, int64_t groupSize,
+              RowScratch &scratch, Scan &scan) {
+  if (w.cols() == 0)
+    return true;
+  bool finite = groupRanges(values, w.cols(), groupSize, scratch.lo.data(), scratch.hi.data());
+  scan.note(row, *std::min_element(scratch.lo.begin(), scratch.lo.end()),
+            *std::max_element(scratch.hi.begin(), scratch.hi.end()), finite);
+  return finite;
+}
+
 /// One pass that fits, codes and stores. The result counts only if the scan agrees.
 QuantizedWeight singlePass(const WeightSource &w, const GroupCodec &codec, Scan &scan) {
   QuantizedWeight q = codec.allocate(w.rows(), w.cols());
-  forEachRow(w, [&](int64_t row, const float *values, uint8_t *codes) {
+  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
+    if (!rangesOf(w, row, values, q.groupSize, scratch, scan))
+      return;
     forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-      float lo, hi;
-      bool finite = valueRange(values + first, n, lo, hi);
-      scan.note(row, lo, hi, finite);
-      if (!finite)
-        return;
-      GroupParams p = codec.fit(values + first, n, lo, hi);
-      codec.store(q, row, g, p);
-      codec.encode(values + first, n, p, codes + first);
+      auto k = static_cast<size_t>(g);
+      scratch.params[k] = codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]);
+      codec.store(q, row, g, scratch.params[k]);
     });
-    codec.storeRow(q, row, codes);
+    codec.encode(values, q.cols, q.groupSize, scratch.params.data(), scratch.codes.data());
+    codec.storeRow(q, row, scratch.codes.data());
   });
   return q;
 }
@@ -111,10 +129,10 @@ QuantizedScales codeScales(ConstMatrixF scales) {
         column[static_cast<size_t>(i)] = scales(first + i, g);
       GroupParams p;
       float hi;
-      valueRange(column.data(), n, p.min, hi);
+      groupRanges(column.data(), n, n, &p.min, &hi);
       if (p.min < hi)
         p.scale = std::max(hi / 255 - p.min / 255, std::numeric_limits<float>::denorm_min());
-      encodeAffine(column.data(), n, p, 255, out.codes.data() + g * rows + first);
+      encodeAffine(column.data(), n, n, &p, 255, out.codes.data() + g * rows + first);
       out.scales[static_cast<size_t>(g * blocks + b)] = p.scale;
       out.mins[static_cast<size_t>(g * blocks + b)] = p.min;
     }
@@ -128,23 +146,22 @@ Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &sch
   QuantizedWeight q = codec.allocate(w.rows(), w.cols());
   Matrix<float> scales(q.rows, q.groups);
   Scan scan;
-  forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
+  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
+    if (!rangesOf(w, row, values, q.groupSize, scratch, scan))
+      return;
     forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-      float lo, hi;
-      bool finite = valueRange(values + first, n, lo, hi);
-      scan.note(row, lo, hi, finite);
-      if (finite)
-        scales(row, g) = codec.fit(values + first, n, lo, hi).scale;
+      auto k = static_cast<size_t>(g);
+      scales(row, g) = codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]).scale;
     });
   });
   if (Status s = scan.status(w); !s)
     return s.takeError();
   q.scaleCodes = codeScales(scales.view());
-  forEachRow(w, [&](int64_t row, const float *values, uint8_t *codes) {
-    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-      codec.encode(values + first, n, storedParams(q, row, g), codes + first);
-    });
-    codec.storeRow(q, row, codes);
+  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
+    for (int64_t g = 0; g < q.groups; ++g)
+      scratch.params[static_cast<size_t>(g)] = storedParams(q, row, g);
+    codec.encode(values, q.cols, q.groupSize, scratch.params.data(), scratch.codes.data());
+    codec.storeRow(q, row, scratch.codes.data());
   });
   return q;
 }
@@ -250,10 +267,8 @@ Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantSch
   float assumed = 1; // f16 scales; almost every weight is done in one pass
   if (scheme.format == CodeFormat::NVFP4) {
     Scan scan;
-    forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
-      float lo = 0, hi = 0;
-      bool finite = w.cols() == 0 || valueRange(values, w.cols(), lo, hi);
-      scan.note(row, lo, hi, finite);
+    forEachRow(w, 1, [&](int64_t row, const float *values, RowScratch &scratch) {
+      rangesOf(w, row, values, w.cols(), scratch, scan);
     });
     if (Status s = scan.status(w); !s)
       return s.takeError();
@@ -314,15 +329,15 @@ Result<int64_t> compress::chooseGroupSize(const WeightSource &w, double ratio) {
   // Per row and size: Σ n·(largest magnitude)² over the groups; summed in row order below.
   Matrix<double> costs(w.rows(), Sizes);
   Scan scan;
-  forEachRow(w, [&](int64_t row, const float *values, uint8_t *) {
-    for (int k = 0; k < Sizes; ++k)
-      forEachGroup(w.cols(), sizes[k], [&](int64_t, int64_t first, int64_t n) {
-        float lo, hi;
-        bool finite = valueRange(values + first, n, lo, hi);
-        scan.note(row, lo, hi, finite);
-        double largest = std::max(-lo, hi);
+  forEachRow(w, (w.cols() + 31) / 32, [&](int64_t row, const float *values, RowScratch &scratch) {
+    for (int k = 0; k < Sizes; ++k) {
+      rangesOf(w, row, values, sizes[k], scratch, scan);
+      forEachGroup(w.cols(), sizes[k], [&](int64_t g, int64_t, int64_t n) {
+        double largest =
+            std::max(-scratch.lo[static_cast<size_t>(g)], scratch.hi[static_cast<size_t>(g)]);
         costs(row, k) += static_cast<double>(n) * largest * largest;
       });
+    }
   });
   if (Status s = scan.status(w); !s)
     return s.takeError();

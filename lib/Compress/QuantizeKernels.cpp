@@ -56,8 +56,7 @@ template <typename To, typename From> FINGPT_INLINE void bitcast(To &to, const F
   std::memcpy(&to, &from, sizeof(To));
 }
 
-/// Calls step(offset, count) so that whole vectors lie inside [0, n), and handles the
-/// remainder in a padded copy. `Step` reads Lanes floats at `in` and writes Lanes codes.
+/// Calls step(x, out) for vectors x of w[0..n), the remainder padded, and stores the codes.
 template <typename Step>
 FINGPT_INLINE void encodeRun(const float *w, int64_t n, uint8_t *codes, const Step &step) {
   int64_t i = 0;
@@ -76,6 +75,36 @@ FINGPT_INLINE void encodeRun(const float *w, int64_t n, uint8_t *codes, const St
   }
 }
 
+/// Calls body(group, first element, count).
+template <typename Body> FINGPT_INLINE void eachGroup(int64_t n, int64_t group, const Body &body) {
+  for (int64_t first = 0, g = 0; first < n; first += group, ++g)
+    body(g, first, first + group <= n ? group : n - first);
+}
+
+/// Combines all lanes; `combine` takes vectors.
+template <typename Combine> FINGPT_INLINE float reduce(F32 &v, const Combine &combine) {
+  F32 other = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  combine(v, other);
+  other = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15);
+  combine(v, other);
+  other = __builtin_shufflevector(v, v, 2, 3, 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  combine(v, other);
+  other = __builtin_shufflevector(v, v, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  combine(v, other);
+  return v[0];
+}
+
+/// x/scale as two products, since a division costs several of them: x·lift·inverse, where
+/// lift keeps the inverse of a subnormal scale finite. Off by at most 1.5 ulp.
+struct Quotient {
+  F32 lift, inverse;
+};
+FINGPT_INLINE void divideBy(float scale, Quotient &q) {
+  float lift = scale < 0x1p-100f ? 0x1p100f : 1.0f;
+  q.lift = F32{} + lift;
+  q.inverse = F32{} + 1 / (scale * lift);
+}
+
 /// Half to even, for |x| < 2^22.
 FINGPT_INLINE void roundEven(F32 &x) {
   const float magic = 12582912.0f; // 1.5·2^23: the sum has no fraction bits left
@@ -84,82 +113,94 @@ FINGPT_INLINE void roundEven(F32 &x) {
 
 } // namespace
 
-FINGPT_CLONES bool compress::valueRange(const float *w, int64_t n, float &lo, float &hi) {
-  F32 low, high;
-  I32 largest = {};
-  low = F32{} + w[0];
-  high = low;
-  auto step = [&](const F32 &x) __attribute__((always_inline)) {
-    low = x < low ? x : low;
-    high = x > high ? x : high;
-    I32 bits;
-    bitcast(bits, x);
-    bits &= 0x7fffffff;
-    largest = bits > largest ? bits : largest;
-  };
-  int64_t i = 0;
-  F32 x;
-  for (; i + Lanes <= n; i += Lanes) {
-    load(x, w + i);
-    step(x);
-  }
-  if (i < n) {
-    x = F32{} + w[i];
-    std::memcpy(&x, w + i, static_cast<size_t>(n - i) * sizeof(float));
-    step(x);
-  }
-  lo = low[0];
-  hi = high[0];
-  int32_t magnitude = 0;
-  for (int64_t k = 0; k < Lanes; ++k) {
-    lo = low[k] < lo ? low[k] : lo;
-    hi = high[k] > hi ? high[k] : hi;
-    magnitude = largest[k] > magnitude ? largest[k] : magnitude;
-  }
-  return magnitude < 0x7f800000;
+FINGPT_CLONES bool compress::groupRanges(const float *w, int64_t n, int64_t group, float *lo,
+                                         float *hi) {
+  F32 poison = {}; // 0 until an x is not finite: x − x is NaN then
+  eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
+    F32 low = F32{} + w[first], high = low, x;
+    int64_t i = 0;
+    auto take = [&]() __attribute__((always_inline)) {
+      low = x < low ? x : low;
+      high = x > high ? x : high;
+      poison += x - x;
+    };
+    for (; i + Lanes <= count; i += Lanes) {
+      load(x, w + first + i);
+      take();
+    }
+    if (i < count) {
+      x = F32{} + w[first + i];
+      std::memcpy(&x, w + first + i, static_cast<size_t>(count - i) * sizeof(float));
+      take();
+    }
+    lo[g] = reduce(low, [](F32 &a, F32 &b) __attribute__((always_inline)) { a = b < a ? b : a; });
+    hi[g] = reduce(high, [](F32 &a, F32 &b) __attribute__((always_inline)) { a = b > a ? b : a; });
+  });
+  return reduce(poison, [](F32 &a, F32 &b) __attribute__((always_inline)) { a += b; }) == 0;
 }
 
-FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, GroupParams params,
-                                          float maxCode, uint8_t *codes) {
-  const F32 scale = F32{} + params.scale, min = F32{} + params.min, zero = F32{} + params.zero;
-  const F32 low = -zero, high = maxCode - zero;
-  encodeRun(w, n, codes, [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-    F32 q = (x - min) / scale;
-    q = q > low ? q : low; // clamped before the conversion; NaN cannot occur
-    q = q < high ? q : high;
-    roundEven(q);
-    I32 whole = __builtin_convertvector(q + zero, I32);
-    out = __builtin_convertvector(whole, U8);
+FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, int64_t group,
+                                          const GroupParams *params, float maxCode,
+                                          uint8_t *codes) {
+  eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
+    const F32 min = F32{} + params[g].min, zero = F32{} + params[g].zero;
+    const F32 low = -zero, high = maxCode - zero;
+    Quotient over;
+    divideBy(params[g].scale, over);
+    encodeRun(w + first, count, codes + first,
+              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
+                F32 q = (x - min) * over.lift * over.inverse;
+                q = q > low ? q : low; // clamped before the conversion
+                q = q < high ? q : high;
+                roundEven(q);
+                I32 whole = __builtin_convertvector(q + zero, I32);
+                out = __builtin_convertvector(whole, U8);
+              });
   });
 }
 
-FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, float scale, uint8_t *codes) {
-  float middle[15];
+FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, int64_t group,
+                                       const GroupParams *params, uint8_t *codes) {
+  F32 m[15]; // midpoints
   for (int k = 0; k < 15; ++k)
-    middle[k] = (kNF4Values[k] + kNF4Values[k + 1]) / 2;
-  const F32 unit = F32{} + scale;
-  encodeRun(w, n, codes, [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-    F32 v = x / unit;
-    I32 code = {};
-    for (int k = 0; k < 15; ++k)
-      code -= v > middle[k]; // a true comparison is −1
-    out = __builtin_convertvector(code, U8);
+    m[k] = F32{} + (kNF4Values[k] + kNF4Values[k + 1]) / 2;
+  eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
+    Quotient over;
+    divideBy(params[g].scale, over);
+    encodeRun(w + first, count, codes + first,
+              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
+                // Binary search, each midpoint selected by the bits found so far.
+                F32 v = x * over.lift * over.inverse;
+                I32 b8 = v > m[7];
+                I32 b4 = v > (b8 ? m[11] : m[3]);
+                I32 b2 = v > (b8 ? (b4 ? m[13] : m[9]) : (b4 ? m[5] : m[1]));
+                F32 upper = b4 ? (b2 ? m[14] : m[12]) : (b2 ? m[10] : m[8]);
+                F32 lower = b4 ? (b2 ? m[6] : m[4]) : (b2 ? m[2] : m[0]);
+                I32 b1 = v > (b8 ? upper : lower);
+                I32 code = (b8 & 8) | (b4 & 4) | (b2 & 2) | (b1 & 1);
+                out = __builtin_convertvector(code, U8);
+              });
   });
 }
 
-FINGPT_CLONES void compress::encodeE2M1(const float *w, int64_t n, float scale, uint8_t *codes) {
-  const F32 unit = F32{} + scale;
-  encodeRun(w, n, codes, [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-    F32 v = x / unit;
-    I32 bits;
-    bitcast(bits, v);
-    I32 sign = (bits >> 28) & 8;
-    bits &= 0x7fffffff;
-    F32 m;
-    bitcast(m, bits);
-    I32 code = -((m > 0.25f) + (m >= 0.75f) + (m > 1.25f) + (m >= 1.75f) + (m > 2.5f) +
-                 (m >= 3.5f) + (m > 5.0f));
-    out = __builtin_convertvector(code | sign, U8);
+FINGPT_CLONES void compress::encodeE2M1(const float *w, int64_t n, int64_t group,
+                                        const GroupParams *params, float unit, uint8_t *codes) {
+  eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
+    Quotient over;
+    divideBy(params[g].scale * unit, over);
+    encodeRun(w + first, count, codes + first,
+              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
+                F32 v = x * over.lift * over.inverse;
+                I32 bits;
+                bitcast(bits, v);
+                I32 sign = (bits >> 28) & 8;
+                bits &= 0x7fffffff;
+                F32 a;
+                bitcast(a, bits);
+                I32 code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) +
+                           (a >= 3.5f) + (a > 5.0f); // a true comparison is −1
+                out = __builtin_convertvector(-code | sign, U8);
+              });
   });
 }
 

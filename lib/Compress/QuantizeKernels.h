@@ -1,5 +1,5 @@
 // The inner loops of quantization. Each has clones for the instruction sets of
-// the running machine; all give the same bits, since they only compare, divide,
+// the running machine; all give the same bits, since they only compare,
 // multiply, add and round lane by lane, without contraction.
 #ifndef FINGPT_LIB_COMPRESS_QUANTIZEKERNELS_H
 #define FINGPT_LIB_COMPRESS_QUANTIZEKERNELS_H
@@ -13,15 +13,20 @@ struct GroupParams {
   float scale = 1, zero = 0, min = 0;
 };
 
-/// The least and the largest of w[0..n), n > 0. Returns false if one is NaN or Inf.
-bool valueRange(const float *w, int64_t n, float &lo, float &hi);
+// All take a run of n > 0 weights in groups of `group`, the last one ragged, and
+// an array with one element per group.
+
+/// The least and the largest weight of each group. False if one is NaN or Inf.
+bool groupRanges(const float *w, int64_t n, int64_t group, float *lo, float *hi);
 
 /// codes = clamp(round((w − min)/scale) + zero, 0, maxCode), half to even.
-void encodeAffine(const float *w, int64_t n, GroupParams params, float maxCode, uint8_t *codes);
+void encodeAffine(const float *w, int64_t n, int64_t group, const GroupParams *params,
+                  float maxCode, uint8_t *codes);
 /// Nearest NF4 code of w/scale; the lower one at a midpoint.
-void encodeNF4(const float *w, int64_t n, float scale, uint8_t *codes);
-/// Nearest E2M1 code of w/scale, saturating; the even one at a midpoint.
-void encodeE2M1(const float *w, int64_t n, float scale, uint8_t *codes);
+void encodeNF4(const float *w, int64_t n, int64_t group, const GroupParams *params, uint8_t *codes);
+/// Nearest E2M1 code of w/(scale·unit), saturating; the even one at a midpoint.
+void encodeE2M1(const float *w, int64_t n, int64_t group, const GroupParams *params, float unit,
+                uint8_t *codes);
 
 void decodeAffine(const uint8_t *codes, int64_t n, GroupParams params, float *w);
 void decodeLookup(const uint8_t *codes, int64_t n, const float *codebook, float scale, float *w);
