@@ -16,12 +16,15 @@ constexpr float Smallest = std::numeric_limits<float>::denorm_min();
 
 /// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
 float f16Up(float x) {
-  if (x == 0)
-    return 0;
-  uint16_t h = floatToF16(x);
-  if (h >= 0x7c00)
-    return 65504.0f;
-  return f16ToFloat(f16ToFloat(h) < x && h < 0x7bff ? static_cast<uint16_t>(h + 1) : h);
+  if (x >= 0x1p-14f) // a normal f16 keeps ten fraction bits of 23
+    return x < 65504.0f ? bitsToFloat((floatToBits(x) + 0x1fff) & ~0x1fffu) : 65504.0f;
+  uint16_t h = floatToF16(std::fabs(x));
+  return f16ToFloat(f16ToFloat(h) < x ? static_cast<uint16_t>(h + 1) : h);
+}
+/// The bits of an f32 that f16 holds exactly.
+uint16_t exactF16(float x) {
+  uint32_t bits = floatToBits(x);
+  return x >= 0x1p-14f ? static_cast<uint16_t>((bits >> 13) - (112 << 10)) : floatToF16(x);
 }
 float f16Down(float x) {
   if (x > 0) {
@@ -220,7 +223,7 @@ void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
     if (scaleType == DType::F32) {
       std::memcpy(bytes.data() + 4 * cell, &value, 4);
     } else if (scaleType == DType::F16) {
-      uint16_t h = floatToF16(value);
+      uint16_t h = exactF16(value);
       std::memcpy(bytes.data() + 2 * cell, &h, 2);
     } else if (scaleType == DType::F8E4M3) {
       bytes[cell] = floatToE4m3(value);
