@@ -1,13 +1,10 @@
 #include "QuantizeKernels.h"
 
+#include "Clones.h"
+
 #include <cmath>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__linux__)
-#define FINGPT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FINGPT_CLONES
-#endif
 #define FINGPT_INLINE static inline __attribute__((always_inline))
 
 using namespace fingpt;
