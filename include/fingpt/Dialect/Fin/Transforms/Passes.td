@@ -156,6 +156,43 @@ def FinUseKernels : Pass<"fin-use-kernels"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def FinMaterializeWeights : Pass<"fin-materialize-weights", "::mlir::ModuleOp"> {
+  let summary = "weight expressions become dense parameters";
+  let description = [{
+    Evaluates every weight of a linear layer or table and replaces it by one dense f32 parameter,
+    "NAME.dense": what a compressed model looks like to a tool that knows no expressions.
+
+    ```mlir
+    %w = fin.dequantize %codes scales %s {group_size = 32 : i64} : …
+    // becomes
+    %w = fin.param "model.layers.0.mlp.up_proj.weight.dense" : tensor<1536x576xf32>
+    ```
+  }];
+  let options = [
+    Option<"only", "only", "std::string", "\"\"", "Regular expression: weights by name">
+  ];
+  let statistics = [
+    Statistic<"numMaterialized", "materialized", "Weights that became dense">
+  ];
+}
+
+def FinWriteParams : Pass<"fin-write-params", "::mlir::ModuleOp"> {
+  let summary = "write the parameters of the graph to a safetensors file";
+  let description = [{
+    Writes every parameter that the graph refers to, made by passes or read from files, and names
+    the file in `fin.params`. With the graph written beside it, both are a model again:
+
+    ```
+    fingpt-opt model.gguf --fin-quantize-weights=scheme=w4g64 \\
+        --fin-write-params=file=small.safetensors -o small.mlir
+    fingpt run small.mlir --tokenizer model.gguf --prompt "Once"
+    ```
+  }];
+  let options = [
+    Option<"file", "file", "std::string", "\"\"", "Path of the safetensors file">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{

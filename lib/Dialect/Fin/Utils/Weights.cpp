@@ -1,0 +1,138 @@
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace fingpt::fin {
+
+bool WeightAnalysis::isWeight(Value v) {
+  Operation *op = v.getDefiningOp();
+  if (!op)
+    return false;
+  if (auto it = known.find(v); it != known.end())
+    return it->second;
+  bool result = op->getNumRegions() == 0 && isMemoryEffectFree(op) &&
+                llvm::all_of(op->getOperands(), [&](Value operand) { return isWeight(operand); });
+  for (Value r : op->getResults())
+    known[r] = result;
+  return result;
+}
+
+SmallVector<ParamOp> weightParams(Value weight) {
+  SmallVector<ParamOp> params;
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  auto visit = [&](Value v, auto &self) -> void {
+    Operation *op = v.getDefiningOp();
+    if (!op || !seen.insert(op).second)
+      return;
+    if (auto param = dyn_cast<ParamOp>(op))
+      params.push_back(param);
+    for (Value operand : op->getOperands())
+      self(operand, self);
+  };
+  visit(weight, visit);
+  return params;
+}
+
+std::string weightName(Value weight) {
+  SmallVector<ParamOp> params = weightParams(weight);
+  if (params.empty())
+    return {};
+  StringRef stem = params.front().getKey();
+  // What a file stores of one tensor bears its name and a field.
+  if (params.size() == 1)
+    for (StringRef field : {".codes", ".dense"})
+      if (stem.consume_back(field))
+        break;
+  for (ParamOp p : params) {
+    StringRef key = p.getKey();
+    while (!(key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.'))) {
+      size_t dot = stem.rfind('.');
+      if (dot == StringRef::npos)
+        return params.front().getKey().str();
+      stem = stem.take_front(dot);
+    }
+  }
+  return stem.str();
+}
+
+int64_t layerOfName(StringRef name) {
+  SmallVector<StringRef> parts;
+  name.split(parts, '.');
+  for (StringRef part : llvm::drop_begin(parts)) {
+    int64_t n;
+    if (!part.empty() && llvm::all_of(part, llvm::isDigit) && !part.getAsInteger(10, n))
+      return n;
+  }
+  return -1;
+}
+
+Result<NameFilter> NameFilter::parse(const std::string &only, const std::string &skip) {
+  NameFilter filter;
+  for (auto [text, name, target] : {std::tuple{&only, "only", &filter.only},
+                                    std::tuple{&skip, "skip", &filter.skip}}) {
+    if (text->empty())
+      continue;
+    target->emplace(*text);
+    if (std::string problem; !(*target)->isValid(problem))
+      return Error::at(name, "is no regular expression (" + problem + ")", "POSIX extended syntax",
+                       quote(*text));
+  }
+  return filter;
+}
+
+bool NameFilter::matches(StringRef name) const {
+  return (!only || only->match(name)) && !(skip && skip->match(name));
+}
+
+int64_t LinearWeight::rows() const {
+  return cast<RankedTensorType>(weight.getType()).getDimSize(0);
+}
+int64_t LinearWeight::cols() const {
+  return cast<RankedTensorType>(weight.getType()).getDimSize(1);
+}
+
+std::vector<LinearWeight> linearWeights(func::FuncOp function) {
+  std::vector<LinearWeight> weights;
+  llvm::DenseMap<Value, size_t> index;
+  WeightAnalysis analysis;
+  function.walk([&](LinearOp op) {
+    Value w = op.getWeight();
+    auto type = cast<RankedTensorType>(w.getType());
+    if (!analysis.isWeight(w) || !type.hasStaticShape() || weightParams(w).empty())
+      return;
+    auto [it, isNew] = index.try_emplace(w, weights.size());
+    if (isNew)
+      weights.push_back({weightName(w), w, {}, false});
+    weights[it->second].users.push_back(op);
+  });
+  function.walk([&](EmbeddingOp op) {
+    if (auto it = index.find(op.getTable()); it != index.end())
+      weights[it->second].embedding = true;
+  });
+  return weights;
+}
+
+void eraseDeadWeights(func::FuncOp function) {
+  // Backwards through the block: users go before what they use.
+  for (Block &block : function.getBody())
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (op.use_empty() && op.getNumRegions() == 0 && op.getNumResults() > 0 &&
+          isMemoryEffectFree(&op))
+        op.erase();
+}
+
+Result<uint64_t> storedBytes(Value weight, const ParamStore &params) {
+  uint64_t bytes = 0;
+  for (ParamOp p : weightParams(weight)) {
+    const ParamInfo *info = params.find(p.getKey());
+    if (!info)
+      return Error::at("parameter " + quote(p.getKey().str()), "is not in the model's files");
+    bytes += info->bytes;
+  }
+  return bytes;
+}
+
+} // namespace fingpt::fin
