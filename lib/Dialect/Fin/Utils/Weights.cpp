@@ -98,19 +98,24 @@ std::vector<LinearWeight> linearWeights(func::FuncOp function) {
   std::vector<LinearWeight> weights;
   llvm::DenseMap<Value, size_t> index;
   WeightAnalysis analysis;
-  function.walk([&](LinearOp op) {
-    Value w = op.getWeight();
+  auto find = [&](Value w) -> LinearWeight * {
     auto type = cast<RankedTensorType>(w.getType());
     if (!analysis.isWeight(w) || !type.hasStaticShape() || weightParams(w).empty())
-      return;
+      return nullptr;
     auto [it, isNew] = index.try_emplace(w, weights.size());
     if (isNew)
       weights.push_back({weightName(w), w, {}, false});
-    weights[it->second].users.push_back(op);
+    return &weights[it->second];
+  };
+  function.walk([&](LinearOp op) {
+    if (LinearWeight *w = find(op.getWeight()))
+      w->users.push_back(op);
   });
   function.walk([&](EmbeddingOp op) {
-    if (auto it = index.find(op.getTable()); it != index.end())
-      weights[it->second].embedding = true;
+    if (op.getIds().getDefiningOp<PositionsOp>())
+      return;
+    if (LinearWeight *w = find(op.getTable()))
+      w->embedding = true;
   });
   return weights;
 }
