@@ -36,16 +36,23 @@ SmallVector<ParamOp> weightParams(Value weight) {
   return params;
 }
 
+/// "NAME.codes", "NAME.folded2" stand for the whole tensor NAME.
+static StringRef withoutField(StringRef key) {
+  StringRef stem = key.rtrim("0123456789");
+  for (StringRef field : {".codes", ".dense", ".folded", ".rotated", ".sliced"})
+    if (stem.consume_back(field))
+      return stem;
+  return key;
+}
+
 std::string weightName(Value weight) {
   SmallVector<ParamOp> params = weightParams(weight);
   if (params.empty())
     return {};
   StringRef stem = params.front().getKey();
-  // What a file stores of one tensor bears its name and a field.
+  // What a file stores of one tensor, or a pass made of it, bears its name and a field.
   if (params.size() == 1)
-    for (StringRef field : {".codes", ".dense"})
-      if (stem.consume_back(field))
-        break;
+    stem = withoutField(stem);
   for (ParamOp p : params) {
     StringRef key = p.getKey();
     while (!(key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.'))) {
@@ -71,8 +78,8 @@ int64_t layerOfName(StringRef name) {
 
 Result<NameFilter> NameFilter::parse(const std::string &only, const std::string &skip) {
   NameFilter filter;
-  for (auto [text, name, target] : {std::tuple{&only, "only", &filter.only},
-                                    std::tuple{&skip, "skip", &filter.skip}}) {
+  for (auto [text, name, target] :
+       {std::tuple{&only, "only", &filter.only}, std::tuple{&skip, "skip", &filter.skip}}) {
     if (text->empty())
       continue;
     target->emplace(*text);

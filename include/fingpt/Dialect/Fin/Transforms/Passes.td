@@ -267,6 +267,52 @@ def FinWriteParams : Pass<"fin-write-params", "::mlir::ModuleOp"> {
   ];
 }
 
+def FinFoldNorms : Pass<"fin-fold-norms", "::mlir::ModuleOp"> {
+  let summary = "norms give their parameters to the weights behind them";
+  let description = [{
+    Moves gain and bias of every norm into the linear layers that read it, so that the norm keeps
+    no parameters and commutes with a change of basis. Exact; what `fin-rotate` and `fin-slice`
+    need.
+
+    ```mlir
+    %n = fin.layer_norm %h weight %g bias %b {eps = 1.0e-5 : f64} : …
+    %q = fin.linear %n, %w bias %c : …
+    // becomes
+    %n = fin.layer_norm %h {eps = 1.0e-5 : f64} : …
+    %w1 = fin.param "h.0.attn.q_proj.weight.folded"    // w·diag(g)
+    %c1 = fin.param "h.0.attn.q_proj.bias.folded"      // c + w·b, made if there was no c
+    %q = fin.linear %n, %w1 bias %c1 : …
+    ```
+
+    A head that is tied to the token table gets values of its own when the final norm folds into
+    it: a remark says so. Left alone, because no weight can take their parameters: norms that
+    something else than linear layers reads (q and k norms before rope, the norms on Gemma 2's
+    branches, BERT's after its sums).
+
+    With `center` LayerNorm becomes RMSNorm where that is exact: if only layer norms read a
+    residual stream and only linear layers and tables write it, the rows of the tables and the
+    outputs of the linears are centred, so that there is no mean left to subtract. That holds for
+    GPT-2, OPT and Phi; streams that an RMSNorm reads (whose output depends on the mean) or that
+    a norm writes (BERT, OPT-350M) stay as they are.
+
+    ```mlir
+    %n = fin.rms_norm %h {eps = 1.0e-5 : f64} : …
+    ```
+
+    New weights are computed in f64 and stored in f32, also those that were 16-bit or compressed.
+  }];
+  let options = [
+    Option<"center", "center", "bool", "false",
+           "Make LayerNorm an RMSNorm where that is exact">
+  ];
+  let statistics = [
+    Statistic<"numFolded", "folded", "Norms that gave up their parameters">,
+    Statistic<"numLeft", "left", "Norms that keep them">,
+    Statistic<"numUntied", "untied", "Heads that were tied to their table">,
+    Statistic<"numCentered", "centered", "LayerNorms that became RMSNorms">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{

@@ -1,0 +1,99 @@
+"""Passes that rewrite a model without changing what it computes: logits before and after.
+
+Bound: 1e-5 of the largest logit, in f32 (every rewritten weight is rounded to f32 once more).
+"""
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from import_bridge import binary, forward
+from test_import_huggingface import bert, make, tokens
+
+TOLERANCE = 1e-5
+VARIANTS = {
+    "llama-tied": ("llama-tied", {}),
+    "gpt2-wide": ("gpt2", dict(n_inner=80)),
+}
+
+
+class Model:
+    def __init__(self, directory, name):
+        self.path = directory / "model"
+        if name == "bert":
+            bert("BertForMaskedLM").save_pretrained(self.path)
+        else:
+            base, changes = VARIANTS.get(name, (name, {}))
+            make(self.path, base, **changes)
+        self.lengths = [13, 7] if name == "bert" else None
+        self.logits = self.run(self.path)
+
+    def run(self, path, **how):
+        return forward(path, tokens(), self.lengths, **how)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Tiny random models by name, each made and run once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = Model(tmp_path_factory.mktemp(name), name)
+        return made[name]
+
+    return get
+
+
+def transform(model, directory, *passes):
+    """Runs passes on a model; the rewritten one and what they said."""
+    out, params = directory / "rewritten.mlir", directory / "rewritten.safetensors"
+    command = [binary("fingpt-opt"), str(model.path), *passes,
+               f"--fin-write-params=file={params}", "-o", str(out)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return out, run.stderr
+
+
+def refusal(model, *passes):
+    run = subprocess.run([binary("fingpt-opt"), str(model.path), *passes, "-o", "/dev/null"],
+                         capture_output=True, text=True, timeout=300)
+    assert run.returncode == 1, run.stderr
+    return run.stderr
+
+
+def unchanged(model, rewritten, **how):
+    error = np.abs(model.run(rewritten, **how) - model.logits).max()
+    assert error <= TOLERANCE * np.abs(model.logits).max(), error
+
+
+def count(path, text):
+    return path.read_text().count(text)
+
+
+# What stays of the norms' parameters: q and k norms, norms on branches or after sums. A
+# layer_norm without parameters is one that could not become an rms_norm.
+KEPT = {"llama": 0, "llama-tied": 0, "qwen2": 0, "phi3": 0, "gemma": 0, "gpt2": 0, "opt": 0,
+        "phi": 0, "qwen3": 6, "phi-qk-norm": 6, "gemma2": 6, "gemma3": 28, "opt-350m": 5, "bert": 6}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_folded_norms(name, models, tmp_path):
+    model = models(name)
+    rewritten, said = transform(model, tmp_path, "--fin-fold-norms=center")
+    unchanged(model, rewritten)
+    kept = re.findall(r"= fin.(?:layer_norm %\d+ weight|rms_norm %\d+,)", rewritten.read_text())
+    assert len(kept) == KEPT[name]
+    centred = name in ("gpt2", "opt", "phi")
+    assert not (centred and count(rewritten, "fin.layer_norm"))
+    tied = name in ("llama-tied", "gemma", "gemma2", "gemma3", "gpt2", "opt", "bert")
+    assert said.count("no longer tied") == tied
+
+
+@pytest.mark.parametrize("name", ["gpt2-wide", "phi"])
+def test_folded_without_centring(name, models, tmp_path):
+    model = models(name)
+    rewritten, _ = transform(model, tmp_path, "--fin-fold-norms")
+    unchanged(model, rewritten)
+    assert count(rewritten, "fin.rms_norm") == 0
