@@ -64,6 +64,7 @@ def refusal(model, *passes):
 
 
 def unchanged(model, rewritten, **how):
+    """The rewritten model's logits, run in the way that `how` says, are the model's."""
     error = np.abs(model.run(rewritten, **how) - model.logits).max()
     assert error <= TOLERANCE * np.abs(model.logits).max(), error
 
@@ -97,3 +98,39 @@ def test_folded_without_centring(name, models, tmp_path):
     rewritten, _ = transform(model, tmp_path, "--fin-fold-norms")
     unchanged(model, rewritten)
     assert count(rewritten, "fin.rms_norm") == 0
+
+
+FOLD = "--fin-fold-norms=center"
+
+
+@pytest.mark.parametrize("online", ["false", "true"])
+@pytest.mark.parametrize("name", ["llama", "llama-tied", "qwen2", "gemma", "gpt2-wide", "opt",
+                                  "phi"])
+def test_rotated(name, online, models, tmp_path):
+    model = models(name)
+    rewritten, _ = transform(model, tmp_path, FOLD, f"--fin-rotate=seed=3 online={online}")
+    unchanged(model, rewritten)
+    # Per layer one activation and, where rope stands between, queries and keys.
+    expected = 3 if name in ("gpt2-wide", "opt") else 9
+    assert count(rewritten, "fin.hadamard") == (expected if online == "true" else 0)
+    if name == "qwen2" and online == "true": # rotated keys in the cache
+        unchanged(model, rewritten, cached=5)
+
+
+def test_rotated_at_random_and_again(models, tmp_path):
+    model = models("llama")
+    rewritten, _ = transform(model, tmp_path, FOLD, "--fin-rotate=kind=random seed=5",
+                             "--fin-rotate=seed=6")
+    unchanged(model, rewritten)
+
+
+@pytest.mark.parametrize("name, passes, reason", [
+    ("llama", [], 'norm "model.layers.0.input_layernorm.weight" keeps its parameters, which pin '
+                  "the residual stream: run fin-fold-norms first"),
+    ("gemma2", [FOLD], 'norm "model.layers.0.post_attention_layernorm.weight" keeps its '
+                       "parameters, which 'arith.addf' uses"),
+    ("bert", [FOLD], 'norm "bert.embeddings.LayerNorm.weight" subtracts a mean'),
+    ("phi", ["--fin-fold-norms"], "'fin.layer_norm' subtracts a mean"),
+])
+def test_refused_rotations(name, passes, reason, models):
+    assert reason in refusal(models(name), *passes, "--fin-rotate")

@@ -313,6 +313,51 @@ def FinFoldNorms : Pass<"fin-fold-norms", "::mlir::ModuleOp"> {
   ];
 }
 
+def FinRotate : Pass<"fin-rotate", "::mlir::ModuleOp"> {
+  let summary = "orthogonal changes of basis that spread outliers";
+  let description = [{
+    Turns the residual stream by an orthogonal Q and the heads' values by a Hadamard matrix, and
+    folds both into the weights (QuaRot). The model computes the same; its weights and activations
+    lose their outliers, which is worth a bit or so when they are rounded to few bits.
+
+    ```mlir
+    %h = fin.embedding %tokens, %table     // table·Q
+    %n = fin.rms_norm %h {…}               // has no parameters: run fin-fold-norms first
+    %v = fin.linear %n, %wv                // w·Q, outputs × H per head
+    %a = fin.attention %q …, %k, %v {…}
+    %o = fin.linear %a, %wo                // Qᵀ·w, inputs × H per head
+    ```
+
+    Keys get the suffix `.rotated`. `kind=hadamard` is a Hadamard matrix with random signs (a
+    random orthogonal factor stands for an odd part that has none), `random` a dense random one.
+    Heads whose size is no power of two keep their values.
+
+    With `online` the inputs of the MLPs' last linears, and queries and keys after rope, are
+    rotated while the model runs: `fin.hadamard` in runs of the largest power of two that divides
+    the width, of a head for q and k. That makes activations and the KV cache fit for 4 bits.
+    Where no rope stands between, the weights of q and k take it.
+
+    ```mlir
+    %x = fin.hadamard %u {size = 512 : i64} : tensor<?x?x1536xf32>
+    %d = fin.linear %x, %wd                // Qᵀ·w, inputs × H per run of 512
+    ```
+
+    Refused: a residual stream that something pins, which is named: norms that keep parameters
+    (Gemma 2 and 3, BERT), a layer_norm (`fin-fold-norms=center` removes it where that is exact).
+  }];
+  let options = [
+    Option<"kind", "kind", "std::string", "\"hadamard\"", "hadamard or random">,
+    Option<"seed", "seed", "uint64_t", "0", "Decides signs and random matrices">,
+    Option<"online", "online", "bool", "false",
+           "Rotate MLP activations, queries and keys while the model runs">
+  ];
+  let statistics = [
+    Statistic<"numRotated", "rotated", "Weights that were multiplied">,
+    Statistic<"numHeads", "heads", "Attentions whose values are turned per head">,
+    Statistic<"numOnline", "online-ops", "fin.hadamard ops that were inserted">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{
