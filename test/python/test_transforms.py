@@ -2,6 +2,7 @@
 
 Bound: 1e-5 of the largest logit, in f32 (every rewritten weight is rounded to f32 once more).
 """
+import copy
 import re
 import subprocess
 
@@ -10,6 +11,8 @@ import pytest
 
 from import_bridge import binary, forward
 from test_import_huggingface import bert, make, tokens
+
+torch = pytest.importorskip("torch")
 
 TOLERANCE = 1e-5
 VARIANTS = {
@@ -22,10 +25,11 @@ class Model:
     def __init__(self, directory, name):
         self.path = directory / "model"
         if name == "bert":
-            bert("BertForMaskedLM").save_pretrained(self.path)
+            self.torch = bert("BertForMaskedLM")
+            self.torch.save_pretrained(self.path)
         else:
             base, changes = VARIANTS.get(name, (name, {}))
-            make(self.path, base, **changes)
+            self.torch = make(self.path, base, **changes)
         self.lengths = [13, 7] if name == "bert" else None
         self.logits = self.run(self.path)
 
@@ -134,3 +138,28 @@ def test_rotated_at_random_and_again(models, tmp_path):
 ])
 def test_refused_rotations(name, passes, reason, models):
     assert reason in refusal(models(name), *passes, "--fin-rotate")
+
+
+LAYERS = {"gpt2-wide": "transformer.h", "opt": "model.decoder.layers", "bert": "bert.encoder.layer"}
+
+
+@pytest.mark.parametrize("passes", [[], [FOLD], [FOLD, "--fin-rotate"]], ids=len)
+@pytest.mark.parametrize("name", ["llama", "gpt2-wide", "opt", "phi", "gemma2", "bert"])
+def test_dropped_layer(name, passes, models, tmp_path):
+    """As transformers computes it without that layer; cached decoding too."""
+    if name in ("gemma2", "bert") and len(passes) == 2:
+        pytest.skip("has no free basis")
+    model = models(name)
+    rewritten, _ = transform(model, tmp_path, *passes, "--fin-drop-layers=layers=1")
+    assert count(rewritten, "layers = 2>") == 1
+    shorter = copy.deepcopy(model.torch)
+    del shorter.get_submodule(LAYERS.get(name, "model.layers"))[1]
+    if types := getattr(shorter.config, "layer_types", None): # which mask a layer gets
+        del types[1]
+    mask = np.arange(13)[None] < np.array(model.lengths or [13, 13])[:, None]
+    with torch.no_grad():
+        expected = shorter(torch.tensor(tokens()), use_cache=False,
+                           attention_mask=torch.tensor(mask.astype(int))).logits.numpy()
+    bound = 1e-4 * np.abs(expected).max()
+    for how in [{}] if name == "bert" else [{}, dict(cached=5)]:
+        assert np.abs(model.run(rewritten, **how) - expected)[mask].max() <= bound

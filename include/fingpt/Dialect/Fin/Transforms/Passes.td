@@ -358,6 +358,36 @@ def FinRotate : Pass<"fin-rotate", "::mlir::ModuleOp"> {
   ];
 }
 
+def FinDropLayers : Pass<"fin-drop-layers", "::mlir::ModuleOp"> {
+  let summary = "leave whole layers out";
+  let description = [{
+    Hands a layer's input on in place of its result (ShortGPT) and takes it off the model's number
+    of layers. The others keep their names; `fin-add-kv-cache`, which runs later, numbers them
+    anew.
+
+    ```mlir
+    %h3 = …                                      // of layer 2
+    %n = fin.rms_norm %h3, %g3 {…}               // layer 3 …
+    %h4 = arith.addf %r3, %d3 : …                // … up to here
+    %m = fin.rms_norm %h4, %g4 {…}               // layer 4
+    // becomes, with layers=3
+    %h3 = …
+    %m = fin.rms_norm %h3, %g4 {…}
+    ```
+
+    Needs no parameters; runs before or after the norms are folded. Refused: a number that no
+    layer has, the first and the last layer without `force`, all layers, a layer whose inner
+    values others use.
+  }];
+  let options = [
+    ListOption<"layers", "layers", "int64_t", "Numbers of the layers, such as 3,7">,
+    Option<"force", "force", "bool", "false", "The first and the last layer too">
+  ];
+  let statistics = [
+    Statistic<"numDropped", "dropped", "Layers that were left out">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{
