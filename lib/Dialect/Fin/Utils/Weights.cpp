@@ -123,7 +123,8 @@ std::vector<LinearWeight> linearWeights(func::FuncOp function) {
       w->users.push_back(op);
   });
   function.walk([&](EmbeddingOp op) {
-    if (op.getIds().getDefiningOp<PositionsOp>())
+    auto tokens = dyn_cast<BlockArgument>(op.getIds());
+    if (!tokens || tokens.getArgNumber() != 0)
       return;
     if (LinearWeight *w = find(op.getTable()))
       w->embedding = true;
