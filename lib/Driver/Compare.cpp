@@ -78,6 +78,18 @@ static Score score(const float *reference, const float *other, int64_t width, in
   return s;
 }
 
+double meanDivergence(const float *reference, const float *other, int64_t rows, int64_t width) {
+  std::vector<double> kl(static_cast<size_t>(rows));
+  ThreadPool::global().parallelFor(size_t(rows), [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i)
+      kl[i] = score(reference + i * size_t(width), other + i * size_t(width), width, 0).kl;
+  });
+  double sum = 0;
+  for (double v : kl)
+    sum += v;
+  return rows > 0 ? sum / double(rows) : 0;
+}
+
 Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &code,
                                    const std::vector<int32_t> &tokens, int64_t context,
                                    const std::function<void(size_t, size_t, double)> &progress) {

@@ -308,6 +308,12 @@ void SegmentWeights::replace(const std::string &name, compress::Matrix<float> re
   v.data = v.replaced.data();
 }
 
+void SegmentWeights::restore(const std::string &name) {
+  Value &v = values[slots.at(name)];
+  v.data = v.dense->view().data;
+  v.replaced = {};
+}
+
 Result<SegmentWeights> SegmentedModel::load(size_t i) const {
   const Piece &piece = impl->pieces[i];
   SegmentWeights weights;
@@ -329,12 +335,10 @@ Result<SegmentWeights> SegmentedModel::load(size_t i) const {
       value.raw = *raw;
       value.data = raw->data;
     }
+    if (isFloatTensor(root) && cast<RankedTensorType>(root.getType()).getRank() == 2)
+      weights.slots[fin::weightName(root)] = slot;
     weights.values.push_back(std::move(value));
   }
-  for (const fin::LinearWeight &w : impl->segments[i].weights)
-    for (auto [slot, root] : llvm::enumerate(piece.roots))
-      if (root == w.weight)
-        weights.slots[w.name] = slot;
   return weights;
 }
 

@@ -23,6 +23,9 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
                                    const std::vector<int32_t> &tokens, int64_t context,
                                    const std::function<void(size_t, size_t, double)> &progress);
 
+/// Mean KL over rows of logits [rows, width].
+double meanDivergence(const float *reference, const float *other, int64_t rows, int64_t width);
+
 /// Tokens of a text as the protocol of Evaluate.h cuts it; whole chunks, at most `chunks` of them
 /// if that is positive.
 Result<std::vector<int32_t>> evaluationTokens(Model &model, std::string_view text, int64_t context,

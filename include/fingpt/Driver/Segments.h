@@ -47,10 +47,13 @@ struct Segment {
 /// Values of one segment's parameters.
 class SegmentWeights {
 public:
-  /// [out, in] of a linear's weight.
+  bool has(const std::string &name) const { return slots.count(name) > 0; }
+  /// [out, in] of a linear's weight or a table.
   compress::ConstMatrixF weight(const std::string &name) const;
   /// From here on runs with other values; of the same shape.
   void replace(const std::string &name, compress::Matrix<float> values);
+  /// Undoes replace().
+  void restore(const std::string &name);
 
 private:
   friend class SegmentedModel;
