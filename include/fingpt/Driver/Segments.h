@@ -42,6 +42,8 @@ struct Segment {
   std::vector<SegmentTap> taps;
   int64_t width = 0; ///< of the hidden state (or of logits, for the last)
   bool last = false;
+  /// The weight whose products are added to the incoming hidden state to give the next, or empty.
+  std::string residualWriter;
 };
 
 /// Values of one segment's parameters.
