@@ -13,6 +13,12 @@ using namespace fingpt::compress;
 namespace {
 
 constexpr float Smallest = std::numeric_limits<float>::denorm_min();
+constexpr float Largest = std::numeric_limits<float>::max();
+
+/// The scale, or the largest one with which `span` codes stay finite in f32.
+float finiteOver(float span, float scale) {
+  return scale * span <= Largest ? scale : std::nextafter(Largest / span, 0.0f);
+}
 
 /// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
 float f16Up(float x) {
@@ -118,18 +124,19 @@ GroupParams GroupCodec::cover(float lo, float hi) const {
   if (how.offset == Offset::Symmetric) {
     p.zero = static_cast<float>(1 << (how.bits - 1));
     if (largest > 0)
-      p.scale = storable(largest * (2 / top));
+      p.scale = finiteOver(p.zero, storable(largest * (2 / top)));
   } else if (how.offset == Offset::ZeroCodes) {
     lo = std::min(lo, 0.0f);
     hi = std::max(hi, 0.0f);
     if (lo < hi)
       p.scale = storable(hi / top - lo / top);
     p.zero = std::clamp(roundEven(-lo / p.scale), 0.0f, top);
+    p.scale = finiteOver(std::max(p.zero, top - p.zero), p.scale);
   } else {
     // The minimum is rounded down, so that the range starts no later.
     p.min = scaleType == DType::F16 ? f16Down(lo) : lo;
     if (p.min < hi)
-      p.scale = storable(hi / top - p.min / top);
+      p.scale = finiteOver(top, storable(hi / top - p.min / top));
   }
   return p;
 }
