@@ -100,6 +100,34 @@ GroupCodec::GroupCodec(const QuantScheme &scheme, float largest)
     codebook[k] = how.format == CodeFormat::FP4 ? values[k] / 6 : values[k] * tensorScale;
 }
 
+GroupCodec::GroupCodec(const QuantizedWeight &q)
+    : how(q.scheme), scaleType(q.scaleType), top(static_cast<float>((1 << q.scheme.bits) - 1)) {
+  if (!q.codebook.empty())
+    std::copy(q.codebook.begin(), q.codebook.end(), codebook);
+  if (how.format == CodeFormat::NVFP4)
+    tensorScale = codebook[2]; // of E2M1's 1
+}
+
+float GroupCodec::nearestScale(float scale) const {
+  switch (scaleType) {
+  case DType::F16:
+    return f16ToFloat(std::clamp<uint16_t>(floatToF16(scale), 1, 0x7bff));
+  case DType::F8E4M3:
+    return e4m3ToFloat(floatToE4m3(scale));
+  case DType::F8E8M0: {
+    float below = std::ldexp(1.0f, std::clamp(exponentOf(scale), -127, 126));
+    return scale < 1.5f * below ? below : 2 * below;
+  }
+  default:
+    return std::max(scale, Smallest);
+  }
+}
+
+float GroupCodec::nearestMin(float min) const {
+  return scaleType == DType::F16 ? f16ToFloat(floatToF16(std::clamp(min, -65504.0f, 65504.0f)))
+                                 : min;
+}
+
 float GroupCodec::storable(float scale) const {
   switch (scaleType) {
   case DType::F16:
@@ -260,6 +288,13 @@ void GroupCodec::storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) 
       codes[j] ^= flip;
   }
   packCodes(codes, target.cols, how.bits, target.codes.data() + row * target.rowBytes());
+}
+
+void compress::storedCodes(const QuantizedWeight &q, int64_t row, uint8_t *codes) {
+  unpackCodes(q.codes.data() + row * q.rowBytes(), q.cols, q.scheme.bits, codes);
+  if (q.scheme.signedCodes)
+    for (int64_t j = 0; j < q.cols; ++j)
+      codes[j] ^= static_cast<uint8_t>(1 << (q.scheme.bits - 1));
 }
 
 GroupParams compress::storedParams(const QuantizedWeight &q, int64_t row, int64_t group) {

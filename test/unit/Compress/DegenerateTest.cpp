@@ -5,6 +5,7 @@
 #include "fingpt/Compress/AWQ.h"
 #include "fingpt/Compress/GPTQ.h"
 #include "fingpt/Compress/HQQ.h"
+#include "fingpt/Compress/Refine.h"
 #include "fingpt/Compress/Residual.h"
 #include "fingpt/Compress/Rotation.h"
 #include "fingpt/Compress/Slicing.h"
@@ -68,6 +69,20 @@ Method compensated(const char *scheme, bool actOrder) {
               return r.takeError();
             return Outcome{Matrix<double>(dequantized(r->weight).view()), r->error,
                            r->roundingError};
+          }};
+}
+
+/// Against the sweep alone.
+Method refined(const char *scheme, bool actOrder) {
+  return {std::string("refined ") + scheme + (actOrder ? " by diagonal" : ""),
+          [=](ConstMatrixF w, const Gram &gram) -> Result<Outcome> {
+            auto swept = gptq(w, gram.h, *parseScheme(scheme), {{}, actOrder});
+            if (!swept)
+              return swept.takeError();
+            auto r = refine(w, gram.h, swept->weight);
+            if (!r)
+              return r.takeError();
+            return Outcome{Matrix<double>(dequantized(r->weight).view()), r->error, r->startError};
           }};
 }
 
@@ -203,6 +218,8 @@ std::vector<Method> allMethods() {
        {"w2g16", "w3-min", "w4g32-sym", "w4g32-clip", "nf4", "nf4-dq", "mxfp4", "nvfp4"})
     for (bool actOrder : {false, true})
       all.push_back(compensated(scheme, actOrder));
+  for (const char *scheme : {"w2g16", "w3-min", "w4g32-sym-signed", "nf4-dq", "mxfp4", "nvfp4"})
+    all.push_back(refined(scheme, scheme[0] == 'w'));
   for (const char *scheme : {"w3g32", "w4g64-min", "nf4", "nvfp4"})
     for (bool clip : {false, true})
       all.push_back(scaled(scheme, clip));
