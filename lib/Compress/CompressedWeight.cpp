@@ -3,6 +3,7 @@
 #include "fingpt/Compress/AWQ.h"
 #include "fingpt/Compress/GPTQ.h"
 #include "fingpt/Compress/HQQ.h"
+#include "fingpt/Compress/Refine.h"
 #include "fingpt/Compress/Residual.h"
 #include "fingpt/Support/Float.h"
 
@@ -214,7 +215,10 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
     if (!r)
       return r.takeError();
     out.note = r->note;
-    out.terms.emplace_back(std::move(r->weight));
+    auto refined = refine(problem.w, problem.gram->h, r->weight);
+    if (!refined)
+      return refined.takeError();
+    out.terms.emplace_back(std::move(refined->weight));
     return Status::ok();
   }
   case Rounding::Awq:

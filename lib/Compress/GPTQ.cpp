@@ -210,9 +210,8 @@ void compress::compensate(ConstMatrixF w, ConstMatrixD u, const SweepPlan &plan,
 
 Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantScheme &scheme,
                                   const GptqOptions &options) {
-  if (h.rows != w.cols || h.cols != w.cols)
-    return Error::at("GPTQ", "Gram matrix", std::to_string(w.cols) + "x" + std::to_string(w.cols),
-                     std::to_string(h.rows) + "x" + std::to_string(h.cols));
+  if (Status s = checkGram(h, w.cols); !s)
+    return s.takeError().in("GPTQ");
   auto rounding = quantize(w, scheme);
   if (!rounding)
     return rounding.takeError();

@@ -13,6 +13,12 @@ using namespace fingpt::compress;
 namespace {
 
 constexpr float Smallest = std::numeric_limits<float>::denorm_min();
+constexpr float Largest = std::numeric_limits<float>::max();
+
+/// The scale, or the largest one with which `span` codes stay finite in f32.
+float finiteOver(float span, float scale) {
+  return scale * span <= Largest ? scale : std::nextafter(Largest / span, 0.0f);
+}
 
 /// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
 float f16Up(float x) {
@@ -94,6 +100,34 @@ GroupCodec::GroupCodec(const QuantScheme &scheme, float largest)
     codebook[k] = how.format == CodeFormat::FP4 ? values[k] / 6 : values[k] * tensorScale;
 }
 
+GroupCodec::GroupCodec(const QuantizedWeight &q)
+    : how(q.scheme), scaleType(q.scaleType), top(static_cast<float>((1 << q.scheme.bits) - 1)) {
+  if (!q.codebook.empty())
+    std::copy(q.codebook.begin(), q.codebook.end(), codebook);
+  if (how.format == CodeFormat::NVFP4)
+    tensorScale = codebook[2]; // of E2M1's 1
+}
+
+float GroupCodec::nearestScale(float scale) const {
+  switch (scaleType) {
+  case DType::F16:
+    return f16ToFloat(std::clamp<uint16_t>(floatToF16(scale), 1, 0x7bff));
+  case DType::F8E4M3:
+    return e4m3ToFloat(floatToE4m3(scale));
+  case DType::F8E8M0: {
+    float below = std::ldexp(1.0f, std::clamp(exponentOf(scale), -127, 126));
+    return scale < 1.5f * below ? below : 2 * below;
+  }
+  default:
+    return std::max(scale, Smallest);
+  }
+}
+
+float GroupCodec::nearestMin(float min) const {
+  return scaleType == DType::F16 ? f16ToFloat(floatToF16(std::clamp(min, -65504.0f, 65504.0f)))
+                                 : min;
+}
+
 float GroupCodec::storable(float scale) const {
   switch (scaleType) {
   case DType::F16:
@@ -118,18 +152,19 @@ GroupParams GroupCodec::cover(float lo, float hi) const {
   if (how.offset == Offset::Symmetric) {
     p.zero = static_cast<float>(1 << (how.bits - 1));
     if (largest > 0)
-      p.scale = storable(largest * (2 / top));
+      p.scale = finiteOver(p.zero, storable(largest * (2 / top)));
   } else if (how.offset == Offset::ZeroCodes) {
     lo = std::min(lo, 0.0f);
     hi = std::max(hi, 0.0f);
     if (lo < hi)
       p.scale = storable(hi / top - lo / top);
     p.zero = std::clamp(roundEven(-lo / p.scale), 0.0f, top);
+    p.scale = finiteOver(std::max(p.zero, top - p.zero), p.scale);
   } else {
     // The minimum is rounded down, so that the range starts no later.
     p.min = scaleType == DType::F16 ? f16Down(lo) : lo;
     if (p.min < hi)
-      p.scale = storable(hi / top - p.min / top);
+      p.scale = finiteOver(top, storable(hi / top - p.min / top));
   }
   return p;
 }
@@ -253,6 +288,13 @@ void GroupCodec::storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) 
       codes[j] ^= flip;
   }
   packCodes(codes, target.cols, how.bits, target.codes.data() + row * target.rowBytes());
+}
+
+void compress::storedCodes(const QuantizedWeight &q, int64_t row, uint8_t *codes) {
+  unpackCodes(q.codes.data() + row * q.rowBytes(), q.cols, q.scheme.bits, codes);
+  if (q.scheme.signedCodes)
+    for (int64_t j = 0; j < q.cols; ++j)
+      codes[j] ^= static_cast<uint8_t>(1 << (q.scheme.bits - 1));
 }
 
 GroupParams compress::storedParams(const QuantizedWeight &q, int64_t row, int64_t group) {

@@ -1,5 +1,6 @@
 #include "Compression.h"
 
+#include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
 #include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
@@ -22,6 +23,9 @@ using compress::CompressedWeight;
 using compress::Gram;
 using compress::WeightProblem;
 using compress::WeightScheme;
+
+/// Of the statistics under which weights make good the drift of their inputs.
+static const double kCorrectionDamping = std::getenv("XD") ? atof(std::getenv("XD")) : 0.1;
 
 func::FuncOp forwardOf(ModuleOp module) {
   return module.lookupSymbol<func::FuncOp>("forward");
@@ -445,8 +449,28 @@ static std::string timeText(double seconds) {
   return text;
 }
 
-Status Compression::compressUnit(size_t index, const std::vector<Gram> &grams,
-                                 SegmentWeights *weights) {
+/// What is rounded in place of the weight; empty for the weight itself.
+Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
+                                                      compress::ConstMatrixF w,
+                                                      const DriftStatistics &statistics,
+                                                      const Segment &segment) const {
+  // A tied table serves the embeddings as it is.
+  if (statistics.drifts.empty() || planned(name).table || planned(name).scheme.keep())
+    return compress::Matrix<float>();
+  for (size_t t = 0; t < segment.taps.size(); ++t)
+    if (llvm::is_contained(segment.taps[t].weights, name)) {
+      bool writer = name == segment.residualWriter;
+      return compress::correctedWeight(w, compress::symmetric(statistics.grams[t].h).view(),
+                                       statistics.drifts[t],
+                                       writer ? statistics.residual.view()
+                                              : compress::ConstMatrixD(),
+                                       kCorrectionDamping);
+    }
+  return compress::Matrix<float>();
+}
+
+Status Compression::compressUnit(size_t index, const DriftStatistics &statistics) {
+  const std::vector<Gram> &grams = statistics.grams;
   ParamStore &params = *model.imported().params;
   const Unit &unit = units[index];
   llvm::StringMap<fin::LinearWeight> byName;
@@ -475,8 +499,19 @@ Status Compression::compressUnit(size_t index, const std::vector<Gram> &grams,
       problems.push_back({name, {}, gram ? &*gram : nullptr, int64_t(plan.bytesBefore)});
       schemes.push_back(plan.scheme);
     }
-    for (size_t i = 0; i < dense.size(); ++i)
+    std::vector<compress::Matrix<float>> targets(dense.size());
+    for (size_t i = 0; i < dense.size(); ++i) {
       problems[i].w = dense[i].view();
+      if (!unit.segment)
+        continue;
+      auto target = targetOf(problems[i].name, problems[i].w, statistics,
+                             segments->segment(*unit.segment));
+      if (!target)
+        return target.error().in(problems[i].name);
+      targets[i] = std::move(*target);
+      if (!targets[i].empty())
+        problems[i].w = targets[i].view();
+    }
     auto results = compress::compressGroup(problems, schemes);
     if (!results)
       return results.takeError();
@@ -588,6 +623,9 @@ Status Compression::catchUp(size_t count) {
     if (!weights)
       return weights.takeError();
     if (options.recipe.sequential)
+      if (Status s = advance(*segments, i, *weights, original); !s)
+        return s;
+    if (options.recipe.sequential)
       if (Status s = useCompressed(
               *weights, *result, *model.imported().params, units[i].groups,
               [&](const std::string &n) { return !planned(n).scheme.keep(); });
@@ -622,7 +660,7 @@ Status Compression::compressUnits() {
   for (size_t i = done; i < units.size(); ++i) {
     const Unit &unit = units[i];
     if (!unit.segment) {
-      if (Status s = compressUnit(i, {}, nullptr); !s)
+      if (Status s = compressUnit(i, {}); !s)
         return s;
       continue;
     }
@@ -635,15 +673,23 @@ Status Compression::compressUnits() {
       return weights.takeError();
     update("statistics of " + (segment.taps.empty() ? "embeddings" : segment.taps[0].key));
     bool both = touched && !recipe.sequential && !segment.last;
-    std::vector<Gram> grams;
-    if (touched) {
+    DriftStatistics statistics;
+    if (touched && recipe.sequential) {
+      auto observed = observeDrift(*segments, *unit.segment, *weights, original, samples);
+      if (!observed)
+        return observed.takeError();
+      statistics = std::move(*observed);
+    } else if (touched) {
       auto observed =
           observe(*segments, *unit.segment, *weights, samples, both ? Run::Both : Run::Observe);
       if (!observed)
         return observed.takeError();
-      grams = std::move(*observed);
+      statistics.grams = std::move(*observed);
+    } else if (recipe.sequential && !segment.last) {
+      if (Status s = advance(*segments, *unit.segment, *weights, original); !s)
+        return s;
     }
-    if (Status s = compressUnit(i, grams, &*weights); !s)
+    if (Status s = compressUnit(i, statistics); !s)
       return s;
     if (segment.last || both)
       continue;
@@ -765,6 +811,8 @@ Result<CompressSummary> Compression::run() {
     if (!made)
       return made.takeError();
     segments = std::move(*made);
+    if (options.recipe.sequential)
+      original = samples;
   }
   if (Status s = decideForms(); !s)
     return s.takeError();

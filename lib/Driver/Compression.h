@@ -37,8 +37,10 @@ private:
   void makeUnits();
   Status decideForms();
   Status compressUnits();
-  Status compressUnit(size_t index, const std::vector<compress::Gram> &grams,
-                      SegmentWeights *weights);
+  Status compressUnit(size_t index, const DriftStatistics &statistics);
+  Result<compress::Matrix<float>> targetOf(const std::string &name, compress::ConstMatrixF w,
+                                           const DriftStatistics &statistics,
+                                           const Segment &segment) const;
   Status restore(size_t units);
   Status catchUp(size_t units);
   Status measure();
@@ -70,7 +72,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> rewritten; ///< after whole-graph rewrites; read only
   mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced
   std::unique_ptr<SegmentedModel> segments;
-  std::vector<SegmentSample> samples;
+  std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
+  std::vector<SegmentSample> original; ///< through the original layers, if sequential
   std::vector<int32_t> heldOut; ///< whole chunks of `context`
   std::string heldOutName;
   int64_t context = 0;
