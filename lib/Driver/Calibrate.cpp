@@ -73,16 +73,19 @@ Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
   return grams;
 }
 
-/// sum += xᵀ·(y − z), rows in f64.
+/// sum += xᵀ·(y − z). A sample's product is in f32, which a damped correction does not notice; the
+/// sum over samples is in f64.
 static void addProduct(compress::Matrix<double> &sum, const std::vector<float> &x,
                        const std::vector<float> &y, const std::vector<float> &z) {
   using compress::Matrix;
   int64_t rows = int64_t(x.size()) / sum.rows();
-  Matrix<double> left(ConstMatrixF(x.data(), rows, sum.rows())), right(rows, sum.cols());
+  Matrix<float> difference(rows, sum.cols()), product(sum.rows(), sum.cols());
   for (size_t i = 0; i < y.size(); ++i)
-    right.data()[i] = double(y[i]) - double(z[i]);
-  compress::gemm(1.0, left, compress::Transpose::Yes, right, compress::Transpose::No, 1.0,
-                 sum.view());
+    difference.data()[i] = y[i] - z[i];
+  compress::gemm(1.0f, ConstMatrixF(x.data(), rows, sum.rows()), compress::Transpose::Yes,
+                 difference, compress::Transpose::No, 0.0f, product.view());
+  for (int64_t i = 0; i < sum.rows() * sum.cols(); ++i)
+    sum.data()[i] += product.data()[i];
 }
 
 Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
