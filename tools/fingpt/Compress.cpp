@@ -250,10 +250,13 @@ Action addCompress(CLI::App &app, const Common &common) {
   sub->add_option("--max-ppl", o->maxPerplexity, "Budget: rise of perplexity, such as +2%");
   sub->add_option("--recipe", o->recipe, "File that says all of this (YAML)");
   sub->add_option("--embeddings", o->embeddings, "Form of the token table and the output head");
-  sub->add_option("--layer", o->layers, "REGEX=SCHEME: another form for weights by name");
-  sub->add_option("--keep", o->keep, "REGEX: leave weights as they are; lm_head is the head");
+  sub->add_option("--layer", o->layers, "REGEX=SCHEME: another form for weights by name")
+      ->allow_extra_args(false);
+  sub->add_option("--keep", o->keep, "REGEX: leave weights as they are; lm_head is the head")
+      ->allow_extra_args(false);
   sub->add_option("--candidates", o->candidates, "Forms that a budget may choose from")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   sub->add_option("--calib,--text", o->calibration, "Text that stands for what the model reads");
   sub->add_option("--eval-text", o->evaluation,
                   "Text for the figures at the end; default: the rest of --calib");
