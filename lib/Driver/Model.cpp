@@ -2,6 +2,7 @@
 
 #include "fingpt/Codegen/CPU/Pipeline.h"
 #include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Dialect/Fin/Utils/ModelParams.h"
 
 #include <filesystem>
 
@@ -25,6 +26,7 @@ Result<std::unique_ptr<Model>> Model::load(const std::string &source) {
   if (!imported)
     return imported.takeError();
   model->model = std::make_unique<ImportedModel>(std::move(*imported));
+  fin::setModelParams(*model->context, model->model->params);
   if (!facts(model->graph()) || !model->graph().lookupSymbol<func::FuncOp>("forward"))
     return Error::at(escaped(source, 1000), "no model",
                      "a module with the attribute fin.model "

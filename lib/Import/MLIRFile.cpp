@@ -112,6 +112,28 @@ std::string architectureOf(ModuleOp module) {
   return model ? model.getArch().str() : "";
 }
 
+Result<std::shared_ptr<ParamStore>> loadGraphParams(ModuleOp graph, const std::string &file) {
+  auto names = paramsAttribute(graph, file);
+  if (!names)
+    return names.takeError();
+  auto params = std::make_shared<ParamStore>();
+  if (names->size() == 1 && names->front().find(':') != std::string::npos) {
+    if (Status s = makeGraphParams(graph, names->front(), *params, file); !s)
+      return s.takeError();
+    return params;
+  }
+  std::string directory = file.substr(0, file.find_last_of('/') + 1);
+  for (const std::string &name : *names) {
+    if (Status s = checkPlainName(name, escaped(file, 1000) + ":fin.params"); !s)
+      return s.takeError();
+    if (Status s = params->addFile(directory + name); !s)
+      return s.takeError();
+  }
+  if (Status s = checkGraphParams(graph, *params, file); !s)
+    return s.takeError();
+  return params;
+}
+
 Result<ImportedModel> importMLIR(const std::string &path, MLIRContext &context) {
   Result<std::string> text = readFile(path, 256u << 20);
   if (!text)
@@ -121,29 +143,15 @@ Result<ImportedModel> importMLIR(const std::string &path, MLIRContext &context) 
     return module.takeError();
   ImportedModel model;
   model.graph = std::move(*module);
-  model.params = std::make_shared<ParamStore>();
   model.kind = SourceKind::MLIRFile;
   model.source = path;
   model.architecture = architectureOf(*model.graph);
   model.config = Json::object();
 
-  auto names = paramsAttribute(*model.graph, path);
-  if (!names)
-    return names.takeError();
-  if (names->size() == 1 && names->front().find(':') != std::string::npos) {
-    if (Status s = makeGraphParams(*model.graph, names->front(), *model.params, path); !s)
-      return s.takeError();
-    return model;
-  }
-  std::string directory = path.substr(0, path.find_last_of('/') + 1);
-  for (const std::string &name : *names) {
-    if (Status s = checkPlainName(name, escaped(path, 1000) + ":fin.params"); !s)
-      return s.takeError();
-    if (Status s = model.params->addFile(directory + name); !s)
-      return s.takeError();
-  }
-  if (Status s = checkGraphParams(*model.graph, *model.params, path); !s)
-    return s.takeError();
+  Result<std::shared_ptr<ParamStore>> params = loadGraphParams(*model.graph, path);
+  if (!params)
+    return params.takeError();
+  model.params = std::move(*params);
   return model;
 }
 

@@ -3,8 +3,10 @@
 #include "fingpt/Codegen/CPU/Pipeline.h"
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/Fin/Utils/ModelParams.h"
 #include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
 #include "fingpt/Dialect/FinKernel/Transforms/Passes.h"
+#include "fingpt/Import/GraphParams.h"
 #include "fingpt/Import/Import.h"
 
 #include "mlir/InitAllDialects.h"
@@ -22,13 +24,15 @@ static bool isModel(llvm::StringRef path) {
   return llvm::sys::fs::is_directory(path) || path.ends_with(".gguf") || path.ends_with(".bin");
 }
 
-/// The graph of a model as text.
+/// The graph of a model as text; its parameters go to `params`.
 static fingpt::Result<std::string> importedText(const std::string &path,
-                                                const mlir::DialectRegistry &registry) {
+                                                const mlir::DialectRegistry &registry,
+                                                std::shared_ptr<fingpt::ParamStore> &params) {
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   fingpt::Result<fingpt::ImportedModel> model = fingpt::importModel(path, context);
   if (!model)
     return model.takeError();
+  params = model->params;
   std::string text;
   llvm::raw_string_ostream os(text);
   model->graph->print(os, mlir::OpPrintingFlags().enableDebugInfo());
@@ -38,14 +42,24 @@ static fingpt::Result<std::string> importedText(const std::string &path,
 static mlir::LogicalResult run(int argc, char **argv, mlir::DialectRegistry &registry) {
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "fingpt-opt: transforms transformer graphs\n", registry);
-  if (!isModel(input))
+  if (!isModel(input)) {
+    std::string file = input == "-" ? "" : input;
+    fingpt::fin::registerParamLoader(registry, [file](mlir::ModuleOp module) {
+      return fingpt::loadGraphParams(module, file);
+    });
     return mlir::MlirOptMain(argc, argv, input, output, registry);
+  }
 
-  fingpt::Result<std::string> text = importedText(input, registry);
+  std::shared_ptr<fingpt::ParamStore> params;
+  fingpt::Result<std::string> text = importedText(input, registry, params);
   if (!text) {
     llvm::errs() << "error: " << text.error().message() << "\n";
     return mlir::failure();
   }
+  fingpt::fin::registerParamLoader(
+      registry, [&](mlir::ModuleOp) -> fingpt::Result<std::shared_ptr<fingpt::ParamStore>> {
+        return params;
+      });
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &error);
   if (!file) {

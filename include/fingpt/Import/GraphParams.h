@@ -12,6 +12,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,11 @@ Status checkGraphParams(mlir::ModuleOp module, const ParamStore &store, const st
 ///   "splat:VALUE"  floats VALUE, integers 0
 Status makeGraphParams(mlir::ModuleOp module, const std::string &rule, ParamStore &store,
                        const std::string &file);
+
+/// The store of what the module's attribute `fin.params` names: files beside `file`, or a
+/// rule of makeGraphParams. Empty without the attribute, if the graph needs nothing.
+Result<std::shared_ptr<ParamStore>> loadGraphParams(mlir::ModuleOp module,
+                                                    const std::string &file);
 
 } // namespace fingpt
 
