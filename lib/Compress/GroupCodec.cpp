@@ -169,7 +169,8 @@ GroupParams GroupCodec::cover(float lo, float hi) const {
   return p;
 }
 
-GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const {
+GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi,
+                            const float *weights) const {
   GroupParams best = cover(lo, hi);
   float largest = std::max(-lo, hi);
   if (!how.searchClip || !(largest > 0))
@@ -179,14 +180,17 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const
   auto cost = [&](const GroupParams &p) {
     encode(w, n, p, codes.data());
     decode(codes.data(), n, p, decoded.data());
-    return roundingCost(w, decoded.data(), n, largest);
+    return weights ? weightedCost(w, decoded.data(), weights, n, largest)
+                   : roundingCost(w, decoded.data(), n, largest);
   };
   float least = cost(best);
   auto consider = [&](const GroupParams &p) {
-    if (float c = cost(p); c < least) {
-      least = c;
-      best = p;
-    }
+    float c = cost(p);
+    if (!(c < least))
+      return false;
+    least = c;
+    best = p;
+    return true;
   };
   if (how.format == CodeFormat::MXFP4) { // the only other useful power of two
     GroupParams wider = best;
@@ -194,17 +198,36 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const
     consider(wider);
     return best;
   }
+  // With minima the range shrinks about its middle, else about 0.
+  float pivot = how.offset == Offset::Mins && !how.isLookup() ? lo / 2 + hi / 2 : 0;
+  auto shrunk = [&](float below, float above) {
+    return cover(pivot + (lo - pivot) * below, pivot + (hi - pivot) * above);
+  };
+  float below = 1, above = 1; // shares of the two sides that are covered
   for (int i = 1; i < 80; ++i) {
     float p = 1 - static_cast<float>(i) / 100;
-    consider(cover(lo * p, hi * p));
+    if (consider(shrunk(p, p)))
+      below = above = p;
+  }
+  if (how.isLookup() || how.offset == Offset::Symmetric)
+    return best;
+  // One end at a time, about the best so far.
+  for (float *share : {&below, &above, &below, &above}) {
+    float middle = *share;
+    for (int k = -8; k <= 8; ++k) {
+      float moved = std::clamp(middle + 0.04f * static_cast<float>(k), 0.05f, 1.0f), kept = *share;
+      *share = moved;
+      if (!consider(shrunk(below, above)))
+        *share = kept;
+    }
   }
   return best;
 }
 
-GroupParams GroupCodec::fit(const float *w, int64_t n) const {
+GroupParams GroupCodec::fit(const float *w, int64_t n, const float *weights) const {
   float lo, hi;
   groupRanges(w, n, n, &lo, &hi);
-  return fit(w, n, lo, hi);
+  return fit(w, n, lo, hi, weights);
 }
 
 void GroupCodec::encode(const float *w, int64_t n, int64_t group, const GroupParams *params,

@@ -27,9 +27,11 @@ public:
   static DType scaleTypeFor(const QuantScheme &scheme, float largest);
 
   /// Covers [lo, hi], the range of w[0..n), or searches a narrower one if the scheme asks.
-  GroupParams fit(const float *w, int64_t n, float lo, float hi) const;
+  /// The search minimises Σ weights·d² if there are weights, else Σ |d|^2.4.
+  GroupParams fit(const float *w, int64_t n, float lo, float hi,
+                  const float *weights = nullptr) const;
   /// The same, finding the range.
-  GroupParams fit(const float *w, int64_t n) const;
+  GroupParams fit(const float *w, int64_t n, const float *weights = nullptr) const;
   /// Covers [lo, hi].
   GroupParams cover(float lo, float hi) const;
   /// Codes of a run in groups of `group`, params[g] each.
