@@ -1,8 +1,7 @@
 #include "fingpt/Driver/Inspect.h"
 
-#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
 
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -10,13 +9,6 @@
 using namespace mlir;
 
 namespace fingpt {
-
-/// True for what is computed from parameters and constants alone.
-static bool isWeight(Value v) {
-  Operation *op = v.getDefiningOp();
-  return op && isMemoryEffectFree(op) && op->getNumRegions() == 0 &&
-         llvm::all_of(op->getOperands(), isWeight);
-}
 
 static std::string typeName(Type element) {
   std::string text;
@@ -62,32 +54,6 @@ static std::string describeForm(Value v) {
       });
 }
 
-static void collectParams(Value v, llvm::SetVector<Operation *> &params) {
-  Operation *op = v.getDefiningOp();
-  if (isa<fin::ParamOp>(op))
-    params.insert(op);
-  for (Value operand : op->getOperands())
-    collectParams(operand, params);
-}
-
-static std::string tensorName(StringRef key) {
-  for (StringRef field : {".codes", ".scales", ".mins", ".zeros", ".super_scales", ".super_mins"})
-    if (key.ends_with(field))
-      return key.drop_back(field.size()).str();
-  return key.str();
-}
-
-static int64_t layerNumber(StringRef key) {
-  llvm::SmallVector<StringRef> parts;
-  key.split(parts, '.');
-  for (StringRef part : llvm::drop_begin(parts)) {
-    int64_t n;
-    if (!part.empty() && llvm::all_of(part, llvm::isDigit) && !part.getAsInteger(10, n))
-      return n;
-  }
-  return -1;
-}
-
 Result<ModelSummary> inspectModel(const Model &model) {
   ModelSummary s;
   s.source = model.imported().source;
@@ -101,37 +67,36 @@ Result<ModelSummary> inspectModel(const Model &model) {
     return Error::at(escaped(s.source, 1000), "has no function @forward");
 
   llvm::SetVector<Value> roots;
+  fin::WeightAnalysis analysis;
   forward.walk([&](Operation *op) {
-    if (op->getNumResults() > 0 && isWeight(op->getResult(0)))
+    if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
       return;
     for (Value v : op->getOperands())
-      if (isWeight(v) && isa<RankedTensorType>(v.getType()))
+      if (analysis.isWeight(v) && isa<RankedTensorType>(v.getType()))
         roots.insert(v);
   });
   std::map<std::string, uint64_t> counted; // stored parameter → bytes
   std::map<std::string, bool> dense;       // tensor counted as parameters
   for (Value root : roots) {
-    llvm::SetVector<Operation *> params;
-    collectParams(root, params);
+    SmallVector<fin::ParamOp> params = fin::weightParams(root);
     if (params.empty())
       continue;
     WeightSummary w;
-    StringRef first = cast<fin::ParamOp>(params.front()).getKey();
-    w.name = tensorName(first);
-    w.layer = layerNumber(first);
+    w.name = fin::weightName(root);
+    w.layer = fin::layerOfName(w.name);
     auto type = cast<RankedTensorType>(root.getType());
     w.shape.assign(type.getShape().begin(), type.getShape().end());
     w.elements = uint64_t(type.getNumElements());
     w.form = describeForm(root);
-    for (Operation *op : params) {
-      std::string key = cast<fin::ParamOp>(op).getKey().str();
+    for (fin::ParamOp op : params) {
+      std::string key = op.getKey().str();
       const ParamInfo *info = model.imported().params->find(key);
       if (!info)
         return Error::at(escaped(s.source, 1000), "parameter " + quote(key) + " is missing");
       if (!counted.emplace(key, info->bytes).second)
         continue;
       w.bytes += info->bytes;
-      s.bytesByKind[typeName(cast<fin::ParamOp>(op).getType().getElementType())] += info->bytes;
+      s.bytesByKind[typeName(op.getType().getElementType())] += info->bytes;
     }
     s.storedBytes += w.bytes;
     if (dense.emplace(w.name + shapeText(w.shape), true).second)

@@ -48,6 +48,8 @@ static int run(int argc, char **argv) {
   };
   verb(addImport);
   verb(addInspect);
+  verb(addCalibrate);
+  verb(addCompress);
   verb(addRun);
   verb(addEval);
   verb(addDoctor);

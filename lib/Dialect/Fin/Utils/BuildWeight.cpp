@@ -15,8 +15,9 @@ namespace {
 
 class Builder {
 public:
-  Builder(OpBuilder &b, Location loc, ParamStore &params, std::string name)
-      : b(b), loc(loc), params(params), name(std::move(name)) {}
+  Builder(OpBuilder &b, Location loc, ParamStore &params, const ParamStore *taken,
+          std::string name)
+      : b(b), loc(loc), params(params), taken(taken), name(std::move(name)) {}
   Value weight(RankedTensorType type, const CompressedWeight &w);
   std::optional<Error> problem;
 
@@ -31,6 +32,7 @@ private:
   Value factor(const std::string &key, const Matrix<float> &m);
   Value vector(const std::string &key, const std::vector<float> &values);
   Value widened(Value v);
+  Value floats(const std::string &key, ArrayRef<int64_t> shape, const std::vector<float> &values);
   Value constant(ArrayRef<float> values);
   Value term(const WeightTerm &t);
   std::string freeStem(const std::string &field);
@@ -44,7 +46,12 @@ private:
 
   OpBuilder &b;
   Location loc;
+  bool exists(const std::string &key) const {
+    return params.find(key) || (taken && taken->find(key));
+  }
+
   ParamStore &params;
+  const ParamStore *taken;
   std::string name;
 };
 
@@ -52,14 +59,14 @@ private:
 
 /// "NAME.FIELD", or "NAME.FIELD2", … : no key of the store begins with it.
 std::string Builder::freeStem(const std::string &field) {
-  auto taken = [&](const std::string &stem) {
-    for (const char *leaf : {"", ".codes", ".scales", ".scale_codes", ".b.codes"})
-      if (params.find(stem + leaf))
+  auto inUse = [&](const std::string &stem) {
+    for (const char *leaf : {"", ".codes", ".b", ".b.codes"})
+      if (exists(stem + leaf))
         return true;
     return false;
   };
   std::string stem = name + "." + field;
-  for (int n = 2; taken(stem); ++n)
+  for (int n = 2; inUse(stem); ++n)
     stem = name + "." + field + std::to_string(n);
   return stem;
 }
@@ -69,6 +76,14 @@ Value Builder::param(const std::string &key, DType dtype, Shape stored, ArrayRef
   if (Status s = params.put(key, dtype, std::move(stored), std::move(bytes)); !s && !problem)
     problem = s.takeError();
   return ParamOp::create(b, loc, RankedTensorType::get(shape, element), key);
+}
+
+Value Builder::floats(const std::string &key, ArrayRef<int64_t> shape,
+                      const std::vector<float> &values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return param(key, DType::F32, Shape(shape.begin(), shape.end()), shape, b.getF32Type(),
+               std::move(bytes));
 }
 
 Value Builder::constant(ArrayRef<float> values) {
@@ -95,9 +110,8 @@ Value Builder::groupValues(const std::string &key, const QuantizedWeight &q,
   std::vector<float> values = scaleTable(q.scaleType);
   for (float &v : values) // codes of NaN are never stored
     v = v == v ? v : 0;
-  std::vector<uint8_t> raw(values.size() * sizeof(float));
-  std::memcpy(raw.data(), values.data(), raw.size());
-  Value book = param(table, DType::F32, {256}, {256}, b.getF32Type(), raw);
+  Value book = exists(table) ? ParamOp::create(b, loc, f32({256}), table).getResult()
+                             : floats(table, {256}, values);
   return LookupOp::create(b, loc, f32(shape), codes, book, Value(), IntegerAttr());
 }
 
@@ -107,13 +121,8 @@ Value Builder::codedScales(const std::string &stem, const QuantizedWeight &q) {
   int64_t blocks = (q.rows + QuantizedScales::Block - 1) / QuantizedScales::Block;
   Value codes = param(stem + ".scale_codes", DType::U8, {q.groups, q.rows}, {q.groups, q.rows},
                       code(8), s.codes);
-  auto floats = [&](const char *leaf, const std::vector<float> &values) {
-    std::vector<uint8_t> raw(values.size() * sizeof(float));
-    std::memcpy(raw.data(), values.data(), raw.size());
-    return param(stem + leaf, DType::F32, {q.groups, blocks}, {q.groups, blocks}, b.getF32Type(),
-                 raw);
-  };
-  Value super = floats(".scale_scales", s.scales), mins = floats(".scale_mins", s.mins);
+  Value super = floats(stem + ".scale_scales", {q.groups, blocks}, s.scales);
+  Value mins = floats(stem + ".scale_mins", {q.groups, blocks}, s.mins);
   Value scales = DequantizeOp::create(b, loc, f32({q.groups, q.rows}), codes, super, Value(), mins,
                                       b.getI64IntegerAttr(QuantizedScales::Block),
                                       b.getI64IntegerAttr(0));
@@ -130,8 +139,14 @@ Value Builder::quantized(const std::string &stem, const QuantizedWeight &q) {
   auto type = f32({q.rows, q.cols});
   IntegerAttr group = b.getI64IntegerAttr(q.groupSize);
   Value scale = scales(stem, q);
-  if (q.scheme.isLookup())
-    return LookupOp::create(b, loc, type, codes, constant(q.codebook), scale, group);
+  if (q.scheme.isLookup()) {
+    // NVFP4's codebook holds the scale of its tensor: a constant would make every weight a form
+    // of its own.
+    bool own = q.scheme.format == CodeFormat::NVFP4;
+    Value book = own ? floats(stem + ".codebook", {int64_t(q.codebook.size())}, q.codebook)
+                     : constant(q.codebook);
+    return LookupOp::create(b, loc, type, codes, book, scale, group);
+  }
   Value zeros, mins;
   if (q.scheme.offset == Offset::ZeroCodes)
     zeros = param(stem + ".zeros", DType::U8, {q.rows, q.zeroRowBytes()}, {q.rows, q.groups},
@@ -192,8 +207,8 @@ Value Builder::weight(RankedTensorType type, const CompressedWeight &w) {
 
 Result<Value> buildWeight(OpBuilder &b, Location loc, RankedTensorType type,
                           const std::string &name, const CompressedWeight &weight,
-                          ParamStore &params) {
-  Builder builder(b, loc, params, name);
+                          ParamStore &params, const ParamStore *taken) {
+  Builder builder(b, loc, params, taken, name);
   Value v = builder.weight(type, weight);
   if (builder.problem)
     return *builder.problem;

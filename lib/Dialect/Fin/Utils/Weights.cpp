@@ -36,33 +36,37 @@ SmallVector<ParamOp> weightParams(Value weight) {
   return params;
 }
 
-/// "NAME.codes", "NAME.folded2" stand for the whole tensor NAME.
-static StringRef withoutField(StringRef key) {
-  StringRef stem = key.rtrim("0123456789");
-  for (StringRef field : {".codes", ".dense", ".folded", ".rotated", ".sliced"})
-    if (stem.consume_back(field))
-      return stem;
-  return key;
+/// Components that rewrites add to a key: "NAME.q.codes", "NAME.q2.scales", "NAME.folded".
+static bool isDerived(StringRef component) {
+  if (llvm::is_contained({"codes", "dense"}, component))
+    return true;
+  for (StringRef field : {"q", "lr", "folded", "rotated", "sliced"})
+    if (component.starts_with(field) &&
+        llvm::all_of(component.drop_front(field.size()), llvm::isDigit))
+      return true;
+  return false;
 }
 
 std::string weightName(Value weight) {
-  SmallVector<ParamOp> params = weightParams(weight);
-  if (params.empty())
-    return {};
-  StringRef stem = params.front().getKey();
-  // What a file stores of one tensor, or a pass made of it, bears its name and a field.
-  if (params.size() == 1)
-    stem = withoutField(stem);
-  for (ParamOp p : params) {
+  std::optional<StringRef> stem;
+  for (ParamOp p : weightParams(weight)) {
     StringRef key = p.getKey();
-    while (!(key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.'))) {
-      size_t dot = stem.rfind('.');
+    if (key.starts_with("tables.")) // of number formats, shared by all weights
+      continue;
+    if (!stem)
+      stem = key;
+    while (!(key.starts_with(*stem) && (key.size() == stem->size() || key[stem->size()] == '.'))) {
+      size_t dot = stem->rfind('.');
       if (dot == StringRef::npos)
-        return params.front().getKey().str();
-      stem = stem.take_front(dot);
+        return stem->str();
+      stem = stem->take_front(dot);
     }
   }
-  return stem.str();
+  if (!stem)
+    return {};
+  for (size_t dot; (dot = stem->rfind('.')) != StringRef::npos && isDerived(stem->drop_front(dot + 1));)
+    stem = stem->take_front(dot);
+  return stem->str();
 }
 
 int64_t layerOfName(StringRef name) {
@@ -119,7 +123,8 @@ std::vector<LinearWeight> linearWeights(func::FuncOp function) {
       w->users.push_back(op);
   });
   function.walk([&](EmbeddingOp op) {
-    if (op.getIds().getDefiningOp<PositionsOp>())
+    auto tokens = dyn_cast<BlockArgument>(op.getIds());
+    if (!tokens || tokens.getArgNumber() != 0)
       return;
     if (LinearWeight *w = find(op.getTable()))
       w->embedding = true;

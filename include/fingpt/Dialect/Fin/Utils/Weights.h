@@ -70,7 +70,7 @@ struct LinearWeight {
   int64_t cols() const;
 };
 /// Those of linears in the order of their first use, then tables that only tokens are looked up
-/// in. Learned positions are no such table.
+/// in. Tables of positions or token types are none.
 std::vector<LinearWeight> linearWeights(mlir::func::FuncOp function);
 
 /// Erases weight expressions that nothing uses any more.
