@@ -33,6 +33,8 @@ private:
   };
 
   Status open();
+  Status readTexts();
+  Status writeOwnText();
   Status rewriteGraph();
   void makeUnits();
   Status decideForms();
@@ -75,7 +77,7 @@ private:
   std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
   std::vector<SegmentSample> original; ///< through the original layers, if sequential
   std::vector<int32_t> heldOut; ///< whole chunks of `context`
-  std::string heldOutName;
+  std::string heldOutName, calibrationName;
   int64_t context = 0;
   std::vector<Unit> units;
   std::vector<Json> rewrites; ///< for the report

@@ -275,9 +275,17 @@ def test_existing_output_is_not_overwritten(tmp_path, llama, text):
 def test_without_a_text(tmp_path, llama):
     run = fingpt("compress", llama, "-o", tmp_path / "out", "--tier", "fast", "--json")
     assert json.loads(run.stdout)["quality"] is None
-    error = fingpt("compress", llama, "-o", tmp_path / "b", "--scheme", "w4g32:gptq",
+    error = fingpt("compress", llama, "-o", tmp_path / "b", "--scheme", "w4g64:gptq", "--no-calib",
                    code=1).stderr
     assert "statistics" in error
+    # The model writes its own text, the same every time.
+    for out in ("c", "d"):
+        fingpt("compress", llama, "-o", tmp_path / out, "--scheme", "w4g32", "--context", CONTEXT,
+               "--tokens", 8 * CONTEXT)
+    report = json.loads((tmp_path / "c/report.json").read_text())
+    assert report["calibration"]["tokens"] == 8 * CONTEXT
+    assert report["quality"]["kl_mean"] < 2
+    assert digest(tmp_path / "c") == digest(tmp_path / "d")
 
 
 def test_weights_that_are_not_finite_are_named(tmp_path, text):
