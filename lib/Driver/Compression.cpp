@@ -238,29 +238,18 @@ Json Compression::fingerprint() const {
               {"own_text", options.selfText}};
 }
 
-Status Compression::rewriteGraph() {
-  rewritten = OwningOpRef<ModuleOp>(model.graph().clone());
-  const Recipe &r = options.recipe;
-  if (r.rotate || r.slice > 0 || r.dropLayers > 0)
-    return Error::at("scheme", "rot, slice and drop are not available yet");
-  return Status::ok();
-}
-
 Status Compression::open() {
   const Recipe &recipe = options.recipe;
   std::error_code ec;
   if (!options.force && std::filesystem::exists(options.output, ec) &&
       !std::filesystem::is_empty(options.output, ec))
     return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
-  if (Status s = rewriteGraph(); !s)
-    return s;
-  const ParamStore &params = *model.imported().params;
   Result<CompressPlan> plan = planCompression(model, options);
   if (!plan)
     return plan.takeError();
   summary.plan = std::move(*plan);
   Json print = fingerprint();
-  Result<std::string> hash = sourceHash(model.graph(), params);
+  Result<std::string> hash = sourceHash(model.graph(), *params());
   if (!hash)
     return hash.takeError();
   print["source"] = *hash;
@@ -862,13 +851,30 @@ Status Compression::publish() {
   return Status::ok();
 }
 
+/// Weights have other shapes and bytes after rewrites; what counts as before is the original.
+Status Compression::planRewritten() {
+  if (rewrites.empty())
+    return Status::ok();
+  Result<CompressPlan> plan = planGraph(*rewritten, *params(), options, model.isDecoder());
+  if (!plan)
+    return plan.takeError();
+  plan->bytesBefore = summary.plan.bytesBefore;
+  plan->parameters = summary.plan.parameters;
+  summary.plan = std::move(*plan);
+  return Status::ok();
+}
+
 Result<CompressSummary> Compression::run() {
   if (Status s = open(); !s)
+    return s.takeError();
+  if (Status s = rewriteGraph(); !s)
+    return s.takeError();
+  if (Status s = planRewritten(); !s)
     return s.takeError();
   result = OwningOpRef<ModuleOp>(rewritten->clone());
   if (!samples.empty()) {
     update("compiling segments");
-    auto made = SegmentedModel::create(*rewritten, model.imported().params, options.cacheDirectory);
+    auto made = SegmentedModel::create(*rewritten, params(), options.cacheDirectory);
     if (!made)
       return made.takeError();
     segments = std::move(*made);

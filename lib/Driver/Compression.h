@@ -35,7 +35,15 @@ private:
   Status open();
   Status readTexts();
   Status writeOwnText();
+  Status planRewritten();
+
+  /// GraphRewrites.cpp
   Status rewriteGraph();
+  Status dropLayers();
+  Status rotate();
+  Status slice();
+  Status writeBases(const std::string &file);
+
   void makeUnits();
   Status decideForms();
   Status compressUnits();
@@ -52,6 +60,7 @@ private:
   Status analyse();
   Status allocate();
 
+  const std::shared_ptr<ParamStore> &params() const { return model.imported().params; }
   const PlannedWeight &planned(const std::string &name) const;
   std::optional<compress::Gram> gramOf(const std::string &name,
                                        const std::vector<compress::Gram> &grams,
