@@ -34,11 +34,10 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
   Result<Json> config = configFromGGUF(gguf, *model.params);
   if (!config)
     return config.takeError();
-  const Architecture *architecture =
-      findArchitecture((*config)["model_type"].get_ref<const std::string &>());
   // The numbers have been checked by their own keys; what remains is the
   // architecture's rules, about the configuration made of them.
-  Result<ModelConfig> c = readConfig(*architecture, *config, path);
+  Result<ModelConfig> c =
+      readConfig((*config)["model_type"].get_ref<const std::string &>(), *config, path);
   if (!c)
     return c.takeError();
 
@@ -62,14 +61,13 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
   conventions.conv1DTransposed = true;
   if (model.params->find("rope_freqs.weight"))
     conventions.ropeDivisors = "rope_freqs.weight";
-  auto graph =
-      buildModel(*architecture, *c, *model.params, std::move(conventions), *names, context);
+  auto graph = buildModel(*c, *model.params, std::move(conventions), *names, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);
   model.kind = SourceKind::GGUF;
   model.source = path;
-  model.architecture = architecture->modelType;
+  model.architecture = c->architecture;
   model.config = std::move(*config);
   return model;
 }
