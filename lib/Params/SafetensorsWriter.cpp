@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <map>
 #include <unistd.h>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace fingpt {
@@ -22,14 +23,18 @@ struct SafetensorsWriter::Impl {
     DType dtype;
     Shape shape;
     uint64_t bytes;
+    uint64_t offset = 0; ///< from the first tensor
+    bool written = false;
   };
 
   std::string path, temporary;
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   std::vector<Tensor> tensors;
   std::unordered_set<std::string> names;
+  std::unordered_map<std::string, size_t> index; ///< after begin()
   int fd = -1;
-  size_t next = 0; ///< the tensor that write() wants
+  size_t written = 0;
+  uint64_t dataStart = 0; ///< of the first tensor in the file
   bool begun = false, finished = false;
 
   /// A hole between tensors is not allowed, so alignment comes from the order:
@@ -55,15 +60,16 @@ struct SafetensorsWriter::Impl {
   Error systemError(const char *what) const {
     return Error::at(escaped(path, 1000), std::string(what) + ": " + std::strerror(errno));
   }
-  Status writeAll(const void *data, uint64_t size) {
+  Status writeAt(uint64_t offset, const void *data, uint64_t size) {
     const char *p = static_cast<const char *>(data);
     while (size > 0) {
-      ssize_t n = ::write(fd, p, std::min<uint64_t>(size, 1u << 30));
+      ssize_t n = ::pwrite(fd, p, std::min<uint64_t>(size, 1u << 30), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR)
         continue;
       if (n <= 0)
         return systemError("cannot write");
       p += n;
+      offset += static_cast<uint64_t>(n);
       size -= static_cast<uint64_t>(n);
     }
     return Status::ok();
@@ -102,7 +108,7 @@ Status SafetensorsWriter::declare(const std::string &name, DType dtype, const Sh
     return Error::at(where, "shape " + escaped(shapeText(shape)) + " is negative or overflows");
   if (!impl->names.insert(name).second)
     return Error::at(where, "declared twice");
-  impl->tensors.push_back({name, dtype, shape, *bytes});
+  impl->tensors.push_back({name, dtype, shape, *bytes, 0, false});
   return Status::ok();
 }
 
@@ -129,7 +135,9 @@ Status SafetensorsWriter::begin() {
   std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.pop_back();
   uint64_t at = 0;
-  for (const Impl::Tensor &t : impl->tensors) {
+  for (Impl::Tensor &t : impl->tensors) {
+    t.offset = at;
+    impl->index[t.name] = static_cast<size_t>(&t - impl->tensors.data());
     auto end = checkedAdd(at, t.bytes);
     if (!end)
       return Error::at(escaped(impl->path, 1000), "total size overflows");
@@ -148,25 +156,28 @@ Status SafetensorsWriter::begin() {
     return impl->systemError("cannot create");
   impl->begun = true;
   uint64_t length = text.size();
-  if (Status s = impl->writeAll(&length, 8); !s)
+  impl->dataStart = 8 + length;
+  if (Status s = impl->writeAt(0, &length, 8); !s)
     return s;
-  return impl->writeAll(text.data(), text.size());
+  return impl->writeAt(8, text.data(), text.size());
 }
 
 Status SafetensorsWriter::write(const std::string &name, const void *data, uint64_t bytes) {
   std::string where = escaped(impl->path, 1000) + ":" + quote(name);
   if (!impl->begun || impl->finished)
     return Error::at(where, "write() outside of begin() and finish()");
-  if (impl->next == impl->tensors.size())
-    return Error::at(where, "next tensor", "none", quote(name));
-  const Impl::Tensor &t = impl->tensors[impl->next];
-  if (t.name != name)
-    return Error::at(where, "next tensor", quote(t.name), quote(name));
+  auto found = impl->index.find(name);
+  if (found == impl->index.end())
+    return Error::at(where, "was not declared");
+  Impl::Tensor &t = impl->tensors[found->second];
+  if (t.written)
+    return Error::at(where, "written twice");
   if (t.bytes != bytes)
     return Error::at(where, "bytes of data", std::to_string(t.bytes), std::to_string(bytes));
-  if (Status s = impl->writeAll(data, bytes); !s)
+  if (Status s = impl->writeAt(impl->dataStart + t.offset, data, bytes); !s)
     return s;
-  ++impl->next;
+  t.written = true;
+  ++impl->written;
   return Status::ok();
 }
 
@@ -174,9 +185,9 @@ Status SafetensorsWriter::finish() {
   std::string where = escaped(impl->path, 1000);
   if (!impl->begun || impl->finished)
     return Error::at(where, "finish() without begin()");
-  if (impl->next != impl->tensors.size())
+  if (impl->written != impl->tensors.size())
     return Error::at(where, "tensors written", std::to_string(impl->tensors.size()),
-                     std::to_string(impl->next));
+                     std::to_string(impl->written));
   if (::fsync(impl->fd) != 0)
     return impl->systemError("cannot sync");
   int fd = impl->fd;

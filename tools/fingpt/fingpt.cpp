@@ -48,6 +48,7 @@ static int run(int argc, char **argv) {
   };
   verb(addImport);
   verb(addInspect);
+  verb(addCalibrate);
   verb(addRun);
   verb(addEval);
   verb(addDoctor);

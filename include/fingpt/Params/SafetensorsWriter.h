@@ -6,7 +6,7 @@
 //   SafetensorsWriter w("out/model.safetensors");
 //   w.declare("a", DType::F32, {2, 3});       // all first: the header needs them
 //   w.begin();
-//   w.write("a", bytes);                      // in the order of order()
+//   w.write("a", data, bytes);                // in any order, each once
 //   w.finish();                               // fsync, rename
 #ifndef FINGPT_PARAMS_SAFETENSORSWRITER_H
 #define FINGPT_PARAMS_SAFETENSORSWRITER_H
@@ -30,7 +30,7 @@ public:
   Status declare(const std::string &name, DType dtype, const Shape &shape);
   /// String metadata; "format":"pt" is always there.
   void metadata(const std::string &key, const std::string &value);
-  /// Names in the order in which write() wants them (file order).
+  /// Names in file order, in which writing is fastest.
   std::vector<std::string> order() const;
   Status begin();
   Status write(const std::string &name, const void *data, uint64_t bytes);

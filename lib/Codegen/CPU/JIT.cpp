@@ -15,6 +15,7 @@
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -137,6 +138,8 @@ static Status runPipeline(ModuleOp module, llvm::function_ref<void(OpPassManager
 Status JITModel::Impl::lower(ModuleOp graph, OwningOpRef<ModuleOp> &module) {
   module = OwningOpRef<ModuleOp>(graph.clone());
   PipelineOptions pipeline{options.cache, options.reference, options.precision};
+  if (options.functionsOnly)
+    return runPipeline(*module, [&](OpPassManager &pm) { buildBufferizePipeline(pm, pipeline); });
   if (Status s = runPipeline(*module, [&](OpPassManager &pm) { buildGraphPipeline(pm, pipeline); });
       !s)
     return s;
@@ -319,38 +322,28 @@ Result<TensorData> JITModel::Impl::bytesOf(const std::string &key, uint64_t expe
   return data;
 }
 
+/// call() refuses more.
+constexpr size_t kMaxArguments = 16;
+using Pointers = std::array<void *, kMaxArguments>;
+
+template <size_t> using Pointer = void *;
+template <size_t... I>
+static void callOf(void *address, void *table, Pointers &a, std::index_sequence<I...>) {
+  reinterpret_cast<void (*)(void *, Pointer<I>...)>(address)(table, a[I]...);
+}
+template <size_t... N>
+static void callCounted(void *address, void *table, Pointers &a, size_t count,
+                        std::index_sequence<N...>) {
+  ((count == N ? callOf(address, table, a, std::make_index_sequence<N>()) : void()), ...);
+}
+
 /// Calls a compiled function; every argument is a pointer.
 static void callPacked(void *address, const void *const *table, std::vector<Descriptor> &args) {
-  void *a[8];
+  Pointers a{};
   for (size_t i = 0; i < args.size(); ++i)
     a[i] = &args[i];
   void *t = static_cast<void *>(const_cast<const void **>(table));
-  using P = void *;
-  switch (args.size()) {
-  case 0:
-    reinterpret_cast<void (*)(P)>(address)(t);
-    break;
-  case 1:
-    reinterpret_cast<void (*)(P, P)>(address)(t, a[0]);
-    break;
-  case 2:
-    reinterpret_cast<void (*)(P, P, P)>(address)(t, a[0], a[1]);
-    break;
-  case 3:
-    reinterpret_cast<void (*)(P, P, P, P)>(address)(t, a[0], a[1], a[2]);
-    break;
-  case 4:
-    reinterpret_cast<void (*)(P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3]);
-    break;
-  case 5:
-    reinterpret_cast<void (*)(P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4]);
-    break;
-  case 6:
-    reinterpret_cast<void (*)(P, P, P, P, P, P, P)>(address)(t, a[0], a[1], a[2], a[3], a[4], a[5]);
-    break;
-  default:
-    std::abort(); // call() has checked the count
-  }
+  callCounted(address, t, a, args.size(), std::make_index_sequence<kMaxArguments + 1>());
 }
 
 Status JITModel::Impl::prepare() {
@@ -468,8 +461,9 @@ JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITO
   Impl &impl = *model->impl;
   impl.params = std::move(params);
   impl.options = options;
-  if (Status s = checkParams(graph, *impl.params); !s)
-    return s.takeError();
+  if (!options.functionsOnly)
+    if (Status s = checkParams(graph, *impl.params); !s)
+      return s.takeError();
   impl.inputVocabulary = embeddingRows(graph);
   auto start = Clock::now();
   OwningOpRef<ModuleOp> module;
@@ -482,6 +476,8 @@ JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITO
   if (Status s = impl.compileFunctions(*module); !s)
     return s.takeError();
   impl.stats.compileSeconds = secondsSince(start);
+  if (options.functionsOnly)
+    return model;
   start = Clock::now();
   if (Status s = impl.prepare(); !s)
     return s.takeError();
@@ -502,12 +498,27 @@ size_t JITModel::arity(const std::string &function) const {
   return it == impl->entries.end() ? 0 : it->second.arguments.size();
 }
 
+std::vector<std::string> JITModel::parameters(const std::string &function) const {
+  auto it = impl->entries.find(function);
+  return it == impl->entries.end() ? std::vector<std::string>() : it->second.keys;
+}
+
 Status JITModel::call(const std::string &function, const std::vector<TensorRef> &arguments) const {
+  auto it = impl->entries.find(function);
+  return callWith(function, it == impl->entries.end() ? std::vector<const void *>() : it->second.table,
+                  arguments);
+}
+
+Status JITModel::callWith(const std::string &function, const std::vector<const void *> &parameters,
+                          const std::vector<TensorRef> &arguments) const {
   auto it = impl->entries.find(function);
   if (it == impl->entries.end())
     return Error::at("@" + function, "is not a function of this model");
   const Entry &entry = it->second;
-  if (arguments.size() != entry.arguments.size() || arguments.size() > 6)
+  if (parameters.size() != entry.keys.size())
+    return Error::at("@" + function, "wrong number of parameters",
+                     std::to_string(entry.keys.size()), std::to_string(parameters.size()));
+  if (arguments.size() != entry.arguments.size() || arguments.size() > kMaxArguments)
     return Error::at("@" + function, "wrong number of arguments",
                      std::to_string(entry.arguments.size()), std::to_string(arguments.size()));
   std::vector<Descriptor> descriptors;
@@ -525,7 +536,7 @@ Status JITModel::call(const std::string &function, const std::vector<TensorRef> 
     }
     descriptors.emplace_back(arguments[i].data, shape);
   }
-  callPacked(entry.address, entry.table.data(), descriptors);
+  callPacked(entry.address, parameters.data(), descriptors);
   return Status::ok();
 }
 

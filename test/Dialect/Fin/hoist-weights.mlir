@@ -140,3 +140,23 @@ func.func @dynamic(%x: tensor<?x2xf32>, %f: tensor<2xf32>) -> (tensor<?x2xf32>, 
   %y = fin.linear %x, %s : tensor<?x2xf32>, tensor<2x2xf32>
   return %y, %n : tensor<?x2xf32>, tensor<2xf32>
 }
+
+// -----
+
+// Expressions that differ in a constant are two forms.
+// CHECK-LABEL: func.func private @prepare_1
+// CHECK:         dense<[0.000000e+00, 1.000000e+00, 2.000000e+00, 5.000000e+00]>
+// CHECK-LABEL: func.func private @prepare_0
+// CHECK:         dense<[0.000000e+00, 1.000000e+00, 2.000000e+00, 3.000000e+00]>
+func.func @forward(%x: tensor<?x?x4xf32>) -> tensor<?x?x2xf32> {
+  %c0 = fin.param "layers.0.w.codes" : tensor<2x4xui2>
+  %b0 = arith.constant dense<[0.0, 1.0, 2.0, 3.0]> : tensor<4xf32>
+  %w0 = fin.lookup %c0, %b0 : (tensor<2x4xui2>, tensor<4xf32>) -> tensor<2x4xf32>
+  %y0 = fin.linear %x, %w0 : tensor<?x?x4xf32>, tensor<2x4xf32>
+  %c1 = fin.param "layers.1.w.codes" : tensor<2x4xui2>
+  %b1 = arith.constant dense<[0.0, 1.0, 2.0, 5.0]> : tensor<4xf32>
+  %w1 = fin.lookup %c1, %b1 : (tensor<2x4xui2>, tensor<4xf32>) -> tensor<2x4xf32>
+  %y1 = fin.linear %x, %w1 : tensor<?x?x4xf32>, tensor<2x4xf32>
+  %y = arith.addf %y0, %y1 : tensor<?x?x2xf32>
+  return %y : tensor<?x?x2xf32>
+}

@@ -33,6 +33,9 @@ struct JITOptions {
   std::string cacheDirectory;
   /// Keep the stored bytes of hoisted weights mapped (for a second compile).
   bool keepStored = false;
+  /// Compile the module's public functions as they are: nothing is hoisted, outlined or cached
+  /// across tokens, and parameters come with every call (`callWith`).
+  bool functionsOnly = false;
 };
 
 /// $FINGPT_CACHE_DIR, $XDG_CACHE_HOME/fingpt or ~/.cache/fingpt; empty if none.
@@ -61,6 +64,12 @@ public:
   size_t arity(const std::string &function) const;
   /// Calls a public function with its arguments in order; destinations last.
   Status call(const std::string &function, const std::vector<TensorRef> &arguments) const;
+
+  /// Keys of the parameters of a public function, in the order of its table.
+  std::vector<std::string> parameters(const std::string &function) const;
+  /// Calls it over other parameters, one pointer per key; the caller owns them.
+  Status callWith(const std::string &function, const std::vector<const void *> &parameters,
+                  const std::vector<TensorRef> &arguments) const;
 
   /// Shape facts of the model, read off the signatures; 0 where there is none.
   int64_t outputWidth() const; ///< logits or hidden width

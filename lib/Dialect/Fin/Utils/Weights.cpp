@@ -36,26 +36,37 @@ SmallVector<ParamOp> weightParams(Value weight) {
   return params;
 }
 
+/// Components that rewrites add to a key: "NAME.q.codes", "NAME.q2.scales", "NAME.lr.b".
+static bool isDerived(StringRef component) {
+  if (llvm::is_contained({"codes", "dense"}, component))
+    return true;
+  for (StringRef field : {"q", "lr"})
+    if (component.starts_with(field) &&
+        llvm::all_of(component.drop_front(field.size()), llvm::isDigit))
+      return true;
+  return false;
+}
+
 std::string weightName(Value weight) {
-  SmallVector<ParamOp> params = weightParams(weight);
-  if (params.empty())
-    return {};
-  StringRef stem = params.front().getKey();
-  // What a file stores of one tensor bears its name and a field.
-  if (params.size() == 1)
-    for (StringRef field : {".codes", ".dense"})
-      if (stem.consume_back(field))
-        break;
-  for (ParamOp p : params) {
+  std::optional<StringRef> stem;
+  for (ParamOp p : weightParams(weight)) {
     StringRef key = p.getKey();
-    while (!(key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.'))) {
-      size_t dot = stem.rfind('.');
+    if (key.starts_with("tables.")) // of number formats, shared by all weights
+      continue;
+    if (!stem)
+      stem = key;
+    while (!(key.starts_with(*stem) && (key.size() == stem->size() || key[stem->size()] == '.'))) {
+      size_t dot = stem->rfind('.');
       if (dot == StringRef::npos)
-        return params.front().getKey().str();
-      stem = stem.take_front(dot);
+        return stem->str();
+      stem = stem->take_front(dot);
     }
   }
-  return stem.str();
+  if (!stem)
+    return {};
+  for (size_t dot; (dot = stem->rfind('.')) != StringRef::npos && isDerived(stem->drop_front(dot + 1));)
+    stem = stem->take_front(dot);
+  return stem->str();
 }
 
 int64_t layerOfName(StringRef name) {
@@ -98,19 +109,25 @@ std::vector<LinearWeight> linearWeights(func::FuncOp function) {
   std::vector<LinearWeight> weights;
   llvm::DenseMap<Value, size_t> index;
   WeightAnalysis analysis;
-  function.walk([&](LinearOp op) {
-    Value w = op.getWeight();
+  auto find = [&](Value w) -> LinearWeight * {
     auto type = cast<RankedTensorType>(w.getType());
     if (!analysis.isWeight(w) || !type.hasStaticShape() || weightParams(w).empty())
-      return;
+      return nullptr;
     auto [it, isNew] = index.try_emplace(w, weights.size());
     if (isNew)
       weights.push_back({weightName(w), w, {}, false});
-    weights[it->second].users.push_back(op);
+    return &weights[it->second];
+  };
+  function.walk([&](LinearOp op) {
+    if (LinearWeight *w = find(op.getWeight()))
+      w->users.push_back(op);
   });
   function.walk([&](EmbeddingOp op) {
-    if (auto it = index.find(op.getTable()); it != index.end())
-      weights[it->second].embedding = true;
+    auto tokens = dyn_cast<BlockArgument>(op.getIds());
+    if (!tokens || tokens.getArgNumber() != 0)
+      return;
+    if (LinearWeight *w = find(op.getTable()))
+      w->embedding = true;
   });
   return weights;
 }

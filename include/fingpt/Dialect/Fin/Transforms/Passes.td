@@ -156,6 +156,80 @@ def FinUseKernels : Pass<"fin-use-kernels"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def FinQuantizeWeights : Pass<"fin-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "weights become codes, scales and residual pairs";
+  let description = [{
+    Rounds the weights of linear layers to the format that `scheme` spells (see the table in
+    `QuantScheme.h`: w2…w8, groups, nf4, fp4, mxfp4, nvfp4, `-sym`, `-min`, `-clip`, `-dq`). `:gptq`,
+    `:awq`, `:hqq` or `:rtn` after it names the method; without one it is GPTQ where `stats` has the
+    inputs, rounding to nearest otherwise. `+lrN` adds a low-rank pair that carries what rounding
+    lost, `+lrN:loftq` alternates both.
+
+    ```mlir
+    %w = fin.param "model.layers.0.mlp.up_proj.weight" : tensor<1536x576xf32>
+    // becomes, with scheme=w4g64
+    %q = fin.param "model.layers.0.mlp.up_proj.weight.q.codes" : tensor<1536x576xui4>
+    %s = fin.param "model.layers.0.mlp.up_proj.weight.q.scales" : tensor<1536x9xf16>
+    %z = fin.param "model.layers.0.mlp.up_proj.weight.q.zeros" : tensor<1536x9xui4>
+    %w = fin.dequantize %q scales %s zeros %z {group_size = 64 : i64} : …
+    // and with scheme=w3g64+lr16
+    %w = fin.sum (fin.dequantize …), (fin.low_rank %b, %a)
+    ```
+
+    The factors of a weight that is a low-rank pair already are rounded each by itself, under the
+    statistics that each one's input has. A weight of any other form is evaluated and rounded anew.
+    Tables that tokens are looked up in stay, tied heads with them, unless `embeddings` is set.
+
+    Refused: a scheme or regular expression that cannot be read, statistics of another model, weights
+    that are not finite (named).
+  }];
+  let options = [
+    Option<"scheme", "scheme", "std::string", "\"w4g128\"", "Format and method, such as w4g64:gptq+lr16">,
+    Option<"stats", "stats", "std::string", "\"\"", "Statistics from fingpt calibrate">,
+    Option<"only", "only", "std::string", "\"\"", "Regular expression: weights by name">,
+    Option<"skip", "skip", "std::string", "\"\"", "Regular expression: weights to leave alone">,
+    Option<"embeddings", "embeddings", "bool", "false", "Token tables and tied heads too">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "quantized", "Weights that were quantized">,
+    Statistic<"bytesBefore", "bytes-before", "Stored bytes of those weights before">,
+    Statistic<"bytesAfter", "bytes-after", "Stored bytes of those weights after">
+  ];
+}
+
+def FinFactorize : Pass<"fin-factorize", "::mlir::ModuleOp"> {
+  let summary = "weights become low-rank pairs";
+  let description = [{
+    Truncates the singular value decomposition of a weight, `svdPERCENT` removing that share of its
+    parameters. With `stats` the weight is whitened by the Cholesky factor of its inputs' Gram matrix
+    (SVD-LLM), so that the least output error is lost; `:asvd` scales by mean|x|^½, `:svd` does
+    neither. Ranks are multiples of 8; where a pair would not save bytes the weight stays.
+
+    ```mlir
+    %w = fin.param "model.layers.0.mlp.gate_proj.weight" : tensor<1536x576xf32>
+    // becomes
+    %b = fin.param "model.layers.0.mlp.gate_proj.weight.lr.b" : tensor<1536x312xf16>
+    %a = fin.param "model.layers.0.mlp.gate_proj.weight.lr.a" : tensor<312x576xf16>
+    %w = fin.low_rank (arith.extf %b), (arith.extf %a)
+    ```
+
+    `svd25+w8` rounds the factors to 8 bits in the same step. With `allocate` the share is that of all
+    weights together: ranks follow the spectra (SVD-LLM v2).
+  }];
+  let options = [
+    Option<"scheme", "scheme", "std::string", "\"svd25\"", "svdPERCENT, with :svd, :asvd or :svd-llm">,
+    Option<"stats", "stats", "std::string", "\"\"", "Statistics from fingpt calibrate">,
+    Option<"only", "only", "std::string", "\"\"", "Regular expression: weights by name">,
+    Option<"skip", "skip", "std::string", "\"\"", "Regular expression: weights to leave alone">,
+    Option<"allocate", "allocate", "bool", "false", "Ranks by spectrum, not uniform">
+  ];
+  let statistics = [
+    Statistic<"numFactorized", "factorized", "Weights that became pairs">,
+    Statistic<"bytesBefore", "bytes-before", "Stored bytes of those weights before">,
+    Statistic<"bytesAfter", "bytes-after", "Stored bytes of those weights after">
+  ];
+}
+
 def FinMaterializeWeights : Pass<"fin-materialize-weights", "::mlir::ModuleOp"> {
   let summary = "weight expressions become dense parameters";
   let description = [{

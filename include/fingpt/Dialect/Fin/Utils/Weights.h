@@ -59,16 +59,17 @@ private:
   std::optional<llvm::Regex> only, skip;
 };
 
-/// A weight that linears multiply by, with all of its uses.
+/// A weight that linears multiply by or that tokens are looked up in, with all of its uses.
 struct LinearWeight {
   std::string name;
   mlir::Value weight;               ///< [out, in], float
-  llvm::SmallVector<LinearOp> users; ///< in program order, at least one
-  bool embedding = false;           ///< tokens are looked up in it too: a tied head
+  llvm::SmallVector<LinearOp> users; ///< in program order; none: a table alone
+  bool embedding = false;            ///< a table; with users: a tied head
   int64_t rows() const;
   int64_t cols() const;
 };
-/// All of them, in the order of their first use. A table that is only looked up is not one.
+/// Those of linears in the order of their first use, then tables that only tokens are looked up
+/// in. Tables of positions or token types are none.
 std::vector<LinearWeight> linearWeights(mlir::func::FuncOp function);
 
 /// Erases weight expressions that nothing uses any more.

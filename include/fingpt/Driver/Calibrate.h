@@ -1,0 +1,58 @@
+// What the inputs of linear layers look like on a text.
+//
+//   auto samples = calibrationSamples(model, text, {});            // 32 × 512 tokens
+//   auto segments = SegmentedModel::create(model.graph(), params, cache);
+//   auto grams = observe(*segments, i, weights, *samples, Run::Both);   // one per tap
+//   calibrate(model, text, "stats.safetensors", {});               // all of it, to a file
+//
+// Statistics of one segment are in memory at a time, beside the hidden states of all samples.
+#ifndef FINGPT_DRIVER_CALIBRATE_H
+#define FINGPT_DRIVER_CALIBRATE_H
+
+#include "fingpt/Compress/Gram.h"
+#include "fingpt/Driver/Model.h"
+#include "fingpt/Driver/Segments.h"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fingpt {
+
+struct CalibrationOptions {
+  int64_t tokens = 16384; ///< at most; whole sequences
+  int64_t context = 512;  ///< tokens per sequence
+  /// Second moments of the hidden state at every residual point, too.
+  bool residual = true;
+  std::string cacheDirectory;
+  /// Segments done, of how many, name of the one to come.
+  std::function<void(size_t, size_t, const std::string &)> progress;
+};
+
+/// The first tokens of a text in sequences of `context` (the model's own limit if that is
+/// shorter). Error: a text of less than one sequence, ids the model does not have.
+Result<std::vector<SegmentSample>> calibrationSamples(Model &model, std::string_view text,
+                                                      const CalibrationOptions &options);
+
+/// Runs one segment over all samples and sums up its taps. Error: a value that is not finite,
+/// with the weight that would read it.
+Result<std::vector<compress::Gram>> observe(const SegmentedModel &model, size_t segment,
+                                            const SegmentWeights &weights,
+                                            std::vector<SegmentSample> &samples,
+                                            SegmentedModel::Run what);
+/// Only makes the next hidden states.
+Status advance(const SegmentedModel &model, size_t segment, const SegmentWeights &weights,
+               std::vector<SegmentSample> &samples);
+
+struct CalibrationSummary {
+  int64_t tokens = 0, inputs = 0, weights = 0;
+  double seconds = 0;
+};
+/// Writes the statistics file (see Compress/Statistics.h).
+Result<CalibrationSummary> calibrate(Model &model, std::string_view text, const std::string &file,
+                                     const CalibrationOptions &options);
+
+} // namespace fingpt
+
+#endif // FINGPT_DRIVER_CALIBRATE_H

@@ -1,0 +1,374 @@
+#include "fingpt/Compress/CompressedWeight.h"
+
+#include "fingpt/Compress/AWQ.h"
+#include "fingpt/Compress/GPTQ.h"
+#include "fingpt/Compress/HQQ.h"
+#include "fingpt/Compress/Residual.h"
+#include "fingpt/Support/Float.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace fingpt::compress {
+
+//===----------------------------------------------------------------------===//
+// The result
+//===----------------------------------------------------------------------===//
+
+static int64_t bytesOf(const WeightTerm &term) {
+  if (const auto *q = std::get_if<QuantizedWeight>(&term))
+    return q->storedBytes();
+  if (const auto *pair = std::get_if<QuantizedLowRank>(&term))
+    return pair->storedBytes();
+  const auto &pair = std::get<LowRankTerm>(term);
+  return 2 * (pair.b.rows() * pair.b.cols() + pair.a.rows() * pair.a.cols());
+}
+
+int64_t CompressedWeight::storedBytes() const {
+  int64_t bytes = 2 * static_cast<int64_t>(inputScales.size());
+  for (const WeightTerm &term : terms)
+    bytes += bytesOf(term);
+  return bytes;
+}
+
+/// out += b·a, rank by rank in f32.
+static void addProduct(ConstMatrixF b, ConstMatrixF a, MatrixView<float> out) {
+  Matrix<float> product(out.rows, out.cols);
+  gemm(1.0f, b, Transpose::No, a, Transpose::No, 0.0f, product.view());
+  for (int64_t i = 0; i < out.rows; ++i)
+    for (int64_t j = 0; j < out.cols; ++j)
+      out(i, j) += product(i, j);
+}
+
+Matrix<float> CompressedWeight::dense() const {
+  Matrix<float> sum(rows, cols);
+  for (const WeightTerm &term : terms) {
+    if (const auto *q = std::get_if<QuantizedWeight>(&term)) {
+      Matrix<float> part = dequantized(*q);
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < cols; ++j)
+          sum(i, j) += part(i, j);
+    } else if (const auto *pair = std::get_if<QuantizedLowRank>(&term)) {
+      addProduct(dequantized(pair->b), dequantized(pair->a), sum.view());
+    } else {
+      const auto &factors = std::get<LowRankTerm>(term);
+      addProduct(factors.b, factors.a, sum.view());
+    }
+  }
+  if (!inputScales.empty())
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j)
+        sum(i, j) *= inputScales[static_cast<size_t>(j)];
+  return sum;
+}
+
+std::string CompressedWeight::form() const {
+  if (kept())
+    return "kept";
+  std::string text;
+  for (const WeightTerm &term : terms) {
+    if (!text.empty())
+      text += " + ";
+    if (const auto *q = std::get_if<QuantizedWeight>(&term)) {
+      char bits[32];
+      std::snprintf(bits, sizeof bits, "%.2f bit", q->bitsPerWeight());
+      text += bits;
+    } else if (const auto *pair = std::get_if<QuantizedLowRank>(&term)) {
+      text += "rank " + std::to_string(pair->a.rows) + " in " + schemeText(pair->a.scheme);
+    } else {
+      text += "rank " + std::to_string(std::get<LowRankTerm>(term).a.rows());
+    }
+  }
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// The methods
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// One weight under one scheme.
+class Compressor {
+public:
+  Compressor(const WeightProblem &problem, const WeightScheme &scheme)
+      : problem(problem), scheme(scheme) {}
+  Result<CompressedWeight> run();
+  /// With inputs scaled by s (AWQ); empty: choose alone.
+  Result<CompressedWeight> run(const std::vector<float> &sharedScales);
+
+private:
+  Status quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales);
+  Status awq(CompressedWeight &out, const std::vector<float> &sharedScales);
+  Status addResidual(CompressedWeight &out);
+  Status factorize(CompressedWeight &out);
+  Status addPair(CompressedWeight &out, const LowRank &factors,
+                 std::optional<QuantizedLowRank> coded);
+  Result<Whitener> whitener() const;
+  Rounding rounding() const;
+  void measure(CompressedWeight &out) const;
+  double relative(ConstMatrixF approximation) const;
+
+  const WeightProblem &problem;
+  const WeightScheme &scheme;
+};
+
+} // namespace
+
+double Compressor::relative(ConstMatrixF approximation) const {
+  if (problem.gram)
+    return relativeOutputError(approximation, problem.w, problem.gram->h);
+  double error = 0, norm = 0;
+  for (int64_t i = 0; i < problem.w.rows; ++i)
+    for (int64_t j = 0; j < problem.w.cols; ++j) {
+      double d = double(approximation(i, j)) - double(problem.w(i, j));
+      error += d * d;
+      norm += double(problem.w(i, j)) * double(problem.w(i, j));
+    }
+  return norm > 0 ? error / norm : (error > 0 ? INFINITY : 0);
+}
+
+void Compressor::measure(CompressedWeight &out) const {
+  if (!out.kept())
+    out.error = relative(out.dense());
+}
+
+Rounding Compressor::rounding() const {
+  if (scheme.rounding != Rounding::Default)
+    return scheme.rounding;
+  return problem.gram ? Rounding::Gptq : Rounding::Nearest;
+}
+
+Result<Whitener> Compressor::whitener() const {
+  if (!problem.gram) {
+    if (scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd)
+      return Error::at(problem.name, "scheme " + weightSchemeText(scheme),
+                       "calibration statistics", "none");
+    return Whitener::identity(problem.w.cols);
+  }
+  switch (scheme.truncation) {
+  case Truncation::Svd:
+    return Whitener::identity(problem.w.cols);
+  case Truncation::Asvd:
+    return Whitener::activationScale(problem.gram->meanAbs());
+  default:
+    return Whitener::cholesky(problem.gram->h);
+  }
+}
+
+static std::vector<float> f16Values(const std::vector<float> &values) {
+  std::vector<float> rounded;
+  for (float v : values)
+    rounded.push_back(f16ToFloat(floatToF16(v)));
+  return rounded;
+}
+
+Status Compressor::awq(CompressedWeight &out, const std::vector<float> &sharedScales) {
+  std::vector<float> scales = sharedScales;
+  if (scales.empty()) {
+    auto found = searchAwqScales({problem.w}, *problem.gram, *scheme.codes);
+    if (!found)
+      return found.takeError();
+    scales = found->scales;
+  }
+  // What is stored is 1/s in f16: round with the s that it stands for.
+  std::vector<float> inverse;
+  for (float s : scales)
+    inverse.push_back(1 / s);
+  inverse = f16Values(inverse);
+  bool usable = true;
+  for (size_t j = 0; j < inverse.size(); ++j) {
+    usable &= inverse[j] > 0 && std::isfinite(inverse[j]);
+    scales[j] = 1 / inverse[j];
+  }
+  if (!usable) {
+    out.note = "input scales beyond f16: not scaled";
+    scales.assign(scales.size(), 1.0f);
+    inverse = scales;
+  }
+  auto scaled = quantizeScaled(problem.w, problem.gram->h, scales, *scheme.codes,
+                               /*clip=*/!scheme.codes->doubleQuant);
+  if (!scaled)
+    return scaled.takeError();
+  out.terms.emplace_back(std::move(scaled->weight));
+  bool scales1 = true;
+  for (float v : inverse)
+    scales1 &= v == 1.0f;
+  if (!scales1)
+    out.inputScales = std::move(inverse);
+  return Status::ok();
+}
+
+Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales) {
+  auto plain = quantize(problem.w, *scheme.codes);
+  if (!plain)
+    return plain.takeError();
+  out.roundingError = relative(dequantized(*plain));
+  switch (rounding()) {
+  case Rounding::Gptq: {
+    if (!problem.gram)
+      return Error::at(problem.name, "gptq", "calibration statistics", "none");
+    GptqOptions options;
+    options.actOrder = true;
+    auto r = gptq(problem.w, problem.gram->h, *scheme.codes, options);
+    if (!r)
+      return r.takeError();
+    out.note = r->note;
+    out.terms.emplace_back(std::move(r->weight));
+    return Status::ok();
+  }
+  case Rounding::Awq:
+    if (!problem.gram)
+      return Error::at(problem.name, "awq", "calibration statistics", "none");
+    return awq(out, sharedScales);
+  case Rounding::Hqq: {
+    auto r = hqq(problem.w, *scheme.codes);
+    if (!r)
+      return r.takeError();
+    out.terms.emplace_back(std::move(r->weight));
+    return Status::ok();
+  }
+  default:
+    out.terms.emplace_back(std::move(*plain));
+    return Status::ok();
+  }
+}
+
+/// f16 factors hold what they are given to 11 bits; both are brought to one magnitude first.
+Status Compressor::addPair(CompressedWeight &out, const LowRank &factors,
+                           std::optional<QuantizedLowRank> coded) {
+  if (coded) {
+    out.terms.emplace_back(std::move(*coded));
+    return Status::ok();
+  }
+  LowRankTerm term{Matrix<float>(factors.b.view()), Matrix<float>(factors.a.view())};
+  for (Matrix<float> *m : {&term.b, &term.a})
+    for (int64_t i = 0; i < m->rows(); ++i)
+      for (int64_t j = 0; j < m->cols(); ++j) {
+        (*m)(i, j) = f16ToFloat(floatToF16((*m)(i, j)));
+        if (!std::isfinite((*m)(i, j)))
+          return Error::at(problem.name, "factors beyond the range of f16");
+      }
+  out.terms.emplace_back(std::move(term));
+  return Status::ok();
+}
+
+Status Compressor::addResidual(CompressedWeight &out) {
+  auto white = whitener();
+  if (!white)
+    return white.takeError();
+  ResidualOptions options;
+  options.rank = std::min({scheme.residualRank, problem.w.rows, problem.w.cols});
+  options.factorScheme = scheme.factors;
+  ConstMatrixD h = problem.gram ? problem.gram->h.view() : ConstMatrixD();
+  Result<ResidualWeight> r = Error("");
+  if (scheme.alternate) {
+    BaseQuantizer quantizer = [&](ConstMatrixF w) -> Result<QuantizedWeight> {
+      if (rounding() != Rounding::Gptq)
+        return quantize(w, *scheme.codes);
+      auto q = gptq(w, problem.gram->h, *scheme.codes);
+      if (!q)
+        return q.takeError();
+      return std::move(q->weight);
+    };
+    r = alternate(problem.w, quantizer, *white, h, options);
+  } else {
+    r = lowRankResidual(problem.w, std::get<QuantizedWeight>(out.terms.front()), *white, h,
+                        options);
+  }
+  if (!r)
+    return r.takeError();
+  out.terms.clear();
+  out.terms.emplace_back(std::move(r->base));
+  if (r->factors.rank() == 0) {
+    out.note = "the pair was no gain";
+    return Status::ok();
+  }
+  return addPair(out, r->factors, std::move(r->codedPair));
+}
+
+Status Compressor::factorize(CompressedWeight &out) {
+  int64_t rank = rankForRatio(problem.w.rows, problem.w.cols, 1 - scheme.removed);
+  int64_t bytes = storedBytes(scheme, problem.w.rows, problem.w.cols, problem.storedNow);
+  out.roundingError = 1;
+  if (rank == 0 || (problem.storedNow > 0 && bytes >= problem.storedNow)) {
+    out.note = "a low-rank pair saves no bytes";
+    return Status::ok();
+  }
+  auto white = whitener();
+  if (!white)
+    return white.takeError();
+  auto parts = decompose(Matrix<double>(problem.w), *white);
+  if (!parts)
+    return parts.takeError();
+  LowRank factors = parts->factors(rank);
+  std::optional<QuantizedLowRank> coded;
+  if (scheme.factors) {
+    auto q = quantizeFactors(factors, *scheme.factors);
+    if (!q)
+      return q.takeError();
+    coded = std::move(*q);
+  }
+  return addPair(out, factors, std::move(coded));
+}
+
+Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales) {
+  CompressedWeight out;
+  out.rows = problem.w.rows;
+  out.cols = problem.w.cols;
+  if (problem.gram && problem.gram->columns() != problem.w.cols)
+    return Error::at(problem.name, "statistics", std::to_string(problem.w.cols) + " inputs",
+                     std::to_string(problem.gram->columns()));
+  if (scheme.keep())
+    return out;
+  Status s = checkFinite(problem.w, problem.name);
+  if (s)
+    s = scheme.codes ? quantizeWhole(out, sharedScales) : factorize(out);
+  if (s && scheme.residualRank > 0) {
+    if (!out.inputScales.empty())
+      return Error::at(problem.name, "a residual pair beside scaled inputs (awq)",
+                       "rtn, gptq or hqq", "awq");
+    s = addResidual(out);
+  }
+  if (!s)
+    return s.error().message().find(problem.name) == std::string::npos
+               ? s.error().in(problem.name)
+               : s.takeError();
+  measure(out);
+  return out;
+}
+
+Result<CompressedWeight> Compressor::run() { return run({}); }
+
+Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme) {
+  return Compressor(problem, scheme).run();
+}
+
+Result<std::vector<CompressedWeight>> compressGroup(const std::vector<WeightProblem> &problems,
+                                                    const std::vector<WeightScheme> &schemes) {
+  std::vector<CompressedWeight> results;
+  // One s for the weights that share scheme and input.
+  std::vector<float> shared;
+  std::optional<WeightScheme> sharedScheme;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    bool awq = schemes[i].codes && schemes[i].rounding == Rounding::Awq && problems[i].gram;
+    if (awq && !(sharedScheme && *sharedScheme == schemes[i])) {
+      std::vector<ConstMatrixF> weights;
+      for (size_t j = i; j < problems.size(); ++j)
+        if (schemes[j] == schemes[i])
+          weights.push_back(problems[j].w);
+      auto found = searchAwqScales(weights, *problems[i].gram, *schemes[i].codes);
+      if (!found)
+        return found.error().in(problems[i].name);
+      shared = found->scales;
+      sharedScheme = schemes[i];
+    }
+    auto r = Compressor(problems[i], schemes[i]).run(awq ? shared : std::vector<float>());
+    if (!r)
+      return r.takeError();
+    results.push_back(std::move(*r));
+  }
+  return results;
+}
+
+} // namespace fingpt::compress
