@@ -1,8 +1,7 @@
 #include "fingpt/Driver/Inspect.h"
 
-#include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
 
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -10,13 +9,6 @@
 using namespace mlir;
 
 namespace fingpt {
-
-/// True for what is computed from parameters and constants alone.
-static bool isWeight(Value v) {
-  Operation *op = v.getDefiningOp();
-  return op && isMemoryEffectFree(op) && op->getNumRegions() == 0 &&
-         llvm::all_of(op->getOperands(), isWeight);
-}
 
 static std::string typeName(Type element) {
   std::string text;
@@ -26,8 +18,11 @@ static std::string typeName(Type element) {
   return text;
 }
 
-/// A weight expression in words.
-static std::string describeForm(Value v) {
+/// A weight expression in words, of at most `left` ops: the words double wherever an
+/// expression uses one twice.
+static std::string describeForm(Value v, int &left) {
+  if (left-- <= 0)
+    return "…";
   auto element = [](Value x) { return cast<RankedTensorType>(x.getType()).getElementType(); };
   return llvm::TypeSwitch<Operation *, std::string>(v.getDefiningOp())
       .Case([&](fin::ParamOp) { return typeName(element(v)); })
@@ -46,28 +41,26 @@ static std::string describeForm(Value v) {
       .Case([&](fin::LowRankOp op) {
         return "low_rank " +
                std::to_string(cast<RankedTensorType>(op.getA().getType()).getDimSize(0)) + " (" +
-               describeForm(op.getB()) + ")";
+               describeForm(op.getB(), left) + ")";
       })
       .Case([&](fin::SparseOp) { return std::string("sparse"); })
       .Case([&](fin::SumOp op) {
-        return llvm::join(llvm::map_range(op.getTerms(), describeForm), " + ");
+        std::string form;
+        for (Value term : op.getTerms()) {
+          form += (form.empty() ? "" : " + ") + describeForm(term, left);
+          if (left < 0)
+            break;
+        }
+        return form;
       })
       .Default([&](Operation *op) -> std::string {
         // Casts, transposes, scales, slices: the form is that of the main operand.
         for (Value operand : op->getOperands())
           if (operand.getDefiningOp() &&
               !operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
-            return describeForm(operand);
+            return describeForm(operand, left);
         return "constant";
       });
-}
-
-static void collectParams(Value v, llvm::SetVector<Operation *> &params) {
-  Operation *op = v.getDefiningOp();
-  if (isa<fin::ParamOp>(op))
-    params.insert(op);
-  for (Value operand : op->getOperands())
-    collectParams(operand, params);
 }
 
 static std::string tensorName(StringRef key) {
@@ -100,38 +93,39 @@ Result<ModelSummary> inspectModel(const Model &model) {
   if (!forward)
     return Error::at(escaped(s.source, 1000), "has no function @forward");
 
+  fin::WeightAnalysis analysis;
   llvm::SetVector<Value> roots;
   forward.walk([&](Operation *op) {
-    if (op->getNumResults() > 0 && isWeight(op->getResult(0)))
+    if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
       return;
     for (Value v : op->getOperands())
-      if (isWeight(v) && isa<RankedTensorType>(v.getType()))
+      if (analysis.isWeight(v) && isa<RankedTensorType>(v.getType()))
         roots.insert(v);
   });
   std::map<std::string, uint64_t> counted; // stored parameter → bytes
   std::map<std::string, bool> dense;       // tensor counted as parameters
   for (Value root : roots) {
-    llvm::SetVector<Operation *> params;
-    collectParams(root, params);
+    SmallVector<fin::ParamOp> params = fin::weightParams(root);
     if (params.empty())
       continue;
     WeightSummary w;
-    StringRef first = cast<fin::ParamOp>(params.front()).getKey();
+    StringRef first = params.front().getKey();
     w.name = tensorName(first);
     w.layer = layerNumber(first);
     auto type = cast<RankedTensorType>(root.getType());
     w.shape.assign(type.getShape().begin(), type.getShape().end());
     w.elements = uint64_t(type.getNumElements());
-    w.form = describeForm(root);
-    for (Operation *op : params) {
-      std::string key = cast<fin::ParamOp>(op).getKey().str();
+    int words = 64;
+    w.form = describeForm(root, words);
+    for (fin::ParamOp op : params) {
+      std::string key = op.getKey().str();
       const ParamInfo *info = model.imported().params->find(key);
       if (!info)
         return Error::at(escaped(s.source, 1000), "parameter " + quote(key) + " is missing");
       if (!counted.emplace(key, info->bytes).second)
         continue;
       w.bytes += info->bytes;
-      s.bytesByKind[typeName(cast<fin::ParamOp>(op).getType().getElementType())] += info->bytes;
+      s.bytesByKind[typeName(op.getType().getElementType())] += info->bytes;
     }
     s.storedBytes += w.bytes;
     if (dense.emplace(w.name + shapeText(w.shape), true).second)
