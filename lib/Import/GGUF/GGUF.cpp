@@ -19,17 +19,13 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
   if (*kind != "model")
     return Error::at(escaped(path, 1000) + ":general.type", "kind of file", "\"model\"",
                      quote(*kind));
-  Result<int64_t> parts = gguf.integer("split.count", 1);
-  if (!parts)
-    return parts.takeError();
-  if (*parts > 1)
-    return Error::at(escaped(path, 1000) + ":split.count", "split model",
-                     "one file (gguf-split --merge joins the parts)",
-                     std::to_string(*parts) + " parts");
+  Result<GGUFSplits> splits = openSplits(*file);
+  if (!splits)
+    return splits.takeError();
 
   ImportedModel model;
   model.params = std::make_shared<ParamStore>();
-  if (Status s = model.params->add(*file); !s)
+  if (Status s = model.params->add(*splits); !s)
     return s.takeError();
   Result<Json> config = configFromGGUF(gguf, *model.params);
   if (!config)
@@ -43,8 +39,9 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
 
   Result<std::string> arch = gguf.string("general.architecture");
   std::vector<std::string> fileNames;
-  for (const GGUFTensor &t : gguf.tensors())
-    fileNames.push_back(t.name);
+  for (const auto &split : *splits)
+    for (const GGUFTensor &t : split->tensors())
+      fileNames.push_back(t.name);
   auto names = aliasNames(*model.params, *arch, fileNames, path);
   if (!names)
     return names.takeError();
