@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cblas.h>
 #include <cmath>
+#include <limits>
 
 using namespace fingpt;
 using namespace fingpt::compress;
@@ -15,11 +16,13 @@ namespace {
 constexpr int64_t SampledRows = 512;
 constexpr int GridPoints = 20, ClipPoints = 10;
 
+/// w·diag(s). What would overflow saturates; its error then speaks against s.
 Matrix<float> columnsTimes(ConstMatrixF w, const std::vector<float> &s) {
+  constexpr float Largest = std::numeric_limits<float>::max();
   Matrix<float> out(w.rows, w.cols);
   for (int64_t i = 0; i < w.rows; ++i)
     for (int64_t j = 0; j < w.cols; ++j)
-      out(i, j) = w(i, j) * s[static_cast<size_t>(j)];
+      out(i, j) = std::clamp(w(i, j) * s[static_cast<size_t>(j)], -Largest, Largest);
   return out;
 }
 void divideColumns(Matrix<float> &w, const std::vector<float> &s) {
@@ -168,9 +171,10 @@ double errorOf(const QuantizedWeight &q, ConstMatrixF w, ConstMatrixD h,
 Result<ScaledWeight> compress::quantizeScaled(ConstMatrixF w, ConstMatrixD h,
                                               const std::vector<float> &scales,
                                               const QuantScheme &scheme, bool clip) {
-  if (h.rows != w.cols || static_cast<int64_t>(scales.size()) != w.cols)
-    return Error::at("AWQ", "Gram matrix and scales", std::to_string(w.cols) + " inputs",
-                     std::to_string(h.rows) + " and " + std::to_string(scales.size()));
+  if (Status s = checkGram(h, w.cols); !s)
+    return s.takeError().in("AWQ");
+  if (static_cast<int64_t>(scales.size()) != w.cols)
+    return Error::at("AWQ", "scales", std::to_string(w.cols), std::to_string(scales.size()));
   if (clip && scheme.doubleQuant)
     return Error::at("AWQ", "clipping does not go with coded scales (" + schemeText(scheme) + ")");
   if (Status s = checkFinite(w, "weight "); !s)

@@ -3,6 +3,7 @@
 #include "fingpt/Compress/AWQ.h"
 #include "fingpt/Compress/GPTQ.h"
 #include "fingpt/Compress/HQQ.h"
+#include "fingpt/Compress/Refine.h"
 #include "fingpt/Compress/Residual.h"
 #include "fingpt/Support/Float.h"
 
@@ -99,6 +100,7 @@ public:
 
 private:
   Status quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales);
+  Result<GptqResult> compensated(ConstMatrixF w) const;
   Status awq(CompressedWeight &out, const std::vector<float> &sharedScales);
   Status addResidual(CompressedWeight &out);
   Status factorize(CompressedWeight &out);
@@ -199,6 +201,24 @@ Status Compressor::awq(CompressedWeight &out, const std::vector<float> &sharedSc
   return Status::ok();
 }
 
+/// Ranges searched, columns in the order of their weight, then codes and scales refined.
+Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
+  GptqOptions options;
+  options.actOrder = true;
+  QuantScheme searched = *scheme.codes;
+  searched.searchClip = !searched.doubleQuant && !searched.isLookup();
+  auto r = gptq(w, problem.gram->h, searched, options);
+  if (!r)
+    return r;
+  auto refined = refine(w, problem.gram->h, r->weight);
+  if (!refined)
+    return refined.takeError();
+  r->weight = std::move(refined->weight);
+  r->weight.scheme = *scheme.codes;
+  r->error = refined->error;
+  return r;
+}
+
 Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales) {
   auto plain = quantize(problem.w, *scheme.codes);
   if (!plain)
@@ -208,9 +228,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
   case Rounding::Gptq: {
     if (!problem.gram)
       return Error::at(problem.name, "gptq", "calibration statistics", "none");
-    GptqOptions options;
-    options.actOrder = true;
-    auto r = gptq(problem.w, problem.gram->h, *scheme.codes, options);
+    auto r = compensated(problem.w);
     if (!r)
       return r.takeError();
     out.note = r->note;
@@ -266,7 +284,7 @@ Status Compressor::addResidual(CompressedWeight &out) {
     BaseQuantizer quantizer = [&](ConstMatrixF w) -> Result<QuantizedWeight> {
       if (rounding() != Rounding::Gptq)
         return quantize(w, *scheme.codes);
-      auto q = gptq(w, problem.gram->h, *scheme.codes);
+      auto q = compensated(w);
       if (!q)
         return q.takeError();
       return std::move(q->weight);

@@ -80,19 +80,30 @@ private:
   std::vector<float> q;
 };
 
-/// Rounds a column to the codes of one scheme. Static: with the parameters that `fixed` stores;
-/// else each group is fitted on its live weights when its first column is reached.
+/// Rounds a column to the codes of one scheme. Each group is fitted on its live weights when its
+/// first column is reached, or beforehand: by `fitAll`, or as another weight stores it.
 class GroupedColumns : public ColumnQuantizer {
 public:
+  /// `importance`, per column of the weight, is what a search of ranges weighs errors with.
   GroupedColumns(const GroupCodec &codec, int64_t rows, int64_t cols,
-                 const std::vector<int64_t> &order, const QuantizedWeight *fixed)
-      : codec(codec), order(order), target(fixed ? *fixed : codec.allocate(rows, cols)),
-        isStatic(fixed != nullptr), codes(rows, cols),
-        params(static_cast<size_t>(rows * target.groups)) {
-    if (isStatic)
-      for (int64_t i = 0; i < rows; ++i)
+                 const std::vector<int64_t> &order, const std::vector<float> &importance)
+      : codec(codec), order(order), importance(importance), target(codec.allocate(rows, cols)),
+        codes(rows, cols), params(static_cast<size_t>(rows * target.groups)) {}
+
+  void takeAll(const QuantizedWeight &fixed) {
+    isStatic = true;
+    target = fixed;
+    for (int64_t i = 0; i < target.rows; ++i)
+      for (int64_t g = 0; g < target.groups; ++g)
+        params[cell(i, g)] = storedParams(target, i, g);
+  }
+  void fitAll(ConstMatrixF w) {
+    isStatic = true;
+    ThreadPool::global().parallelFor(static_cast<size_t>(w.rows), [&](size_t begin, size_t end) {
+      for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i)
         for (int64_t g = 0; g < target.groups; ++g)
-          params[cell(i, g)] = storedParams(target, i, g);
+          fitGroup(i, g, w.row(i) + g * target.groupSize);
+    });
   }
 
   void quantize(const SweepRows &rows, int64_t column, float *q) override {
@@ -125,16 +136,21 @@ private:
     for (int64_t i = 0; i < rows.count; ++i) {
       for (int64_t j = 0; j < n; ++j)
         values[static_cast<size_t>(j)] = rows.live(first + j, i);
-      GroupParams p = codec.fit(values.data(), n);
-      params[cell(rows.first + i, group)] = p;
-      codec.store(target, rows.first + i, group, p);
+      fitGroup(rows.first + i, group, values.data());
     }
+  }
+  void fitGroup(int64_t row, int64_t group, const float *values) {
+    int64_t first = group * target.groupSize, n = std::min(target.groupSize, target.cols - first);
+    GroupParams p = codec.fit(values, n, importance.data() + first);
+    params[cell(row, group)] = p;
+    codec.store(target, row, group, p);
   }
 
   const GroupCodec &codec;
   const std::vector<int64_t> &order;
+  const std::vector<float> &importance;
   QuantizedWeight target;
-  bool isStatic;
+  bool isStatic = false;
   Matrix<uint8_t> codes;
   std::vector<GroupParams> params;
 };
@@ -155,6 +171,21 @@ std::vector<int64_t> byDescendingDiagonal(ConstMatrixD h) {
   std::sort(order.begin(), order.end(),
             [&](int64_t a, int64_t b) { return h(a, a) != h(b, b) ? h(a, a) > h(b, b) : a < b; });
   return order;
+}
+
+/// 1/U_jj² per column of the weight, relative to the largest: what an error of column j costs once
+/// the columns after it have absorbed what they can.
+std::vector<float> importanceOf(ConstMatrixD u, const std::vector<int64_t> &order) {
+  double least = INFINITY;
+  for (int64_t j = 0; j < u.rows; ++j)
+    least = std::min(least, u(j, j));
+  std::vector<float> importance(static_cast<size_t>(u.rows));
+  for (int64_t j = 0; j < u.rows; ++j) {
+    double ratio = least / u(j, j);
+    auto column = static_cast<size_t>(order.empty() ? j : order[static_cast<size_t>(j)]);
+    importance[column] = static_cast<float>(ratio * ratio);
+  }
+  return importance;
 }
 
 float largestMagnitude(ConstMatrixF w) {
@@ -210,9 +241,8 @@ void compress::compensate(ConstMatrixF w, ConstMatrixD u, const SweepPlan &plan,
 
 Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantScheme &scheme,
                                   const GptqOptions &options) {
-  if (h.rows != w.cols || h.cols != w.cols)
-    return Error::at("GPTQ", "Gram matrix", std::to_string(w.cols) + "x" + std::to_string(w.cols),
-                     std::to_string(h.rows) + "x" + std::to_string(h.cols));
+  if (Status s = checkGram(h, w.cols); !s)
+    return s.takeError().in("GPTQ");
   auto rounding = quantize(w, scheme);
   if (!rounding)
     return rounding.takeError();
@@ -235,7 +265,12 @@ Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantSch
       source(i, column) = 0;
   }
   GroupCodec codec(scheme, largestMagnitude(w));
-  GroupedColumns columns(codec, w.rows, w.cols, plan.order, isStatic ? &*rounding : nullptr);
+  std::vector<float> importance = importanceOf(factor->factor, plan.order);
+  GroupedColumns columns(codec, w.rows, w.cols, plan.order, importance);
+  if (scheme.doubleQuant)
+    columns.takeAll(*rounding);
+  else if (options.actOrder)
+    columns.fitAll(source);
   Matrix<float> swept(w.rows, w.cols);
   compensate(source.view(), factor->factor, plan, columns, swept.view());
 

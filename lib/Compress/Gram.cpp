@@ -176,6 +176,20 @@ Gram GramAccumulator::finish() {
   return result;
 }
 
+Status compress::checkGram(ConstMatrixD h, int64_t columns) {
+  if (h.rows != columns || h.cols != columns)
+    return Error::at("Gram matrix", "shape",
+                     std::to_string(columns) + "x" + std::to_string(columns),
+                     std::to_string(h.rows) + "x" + std::to_string(h.cols));
+  for (int64_t i = 0; i < columns; ++i)
+    for (int64_t j = i; j < columns; ++j)
+      if (!std::isfinite(h(i, j)) || (i == j && h(i, j) < 0))
+        return Error::at("Gram matrix [" + std::to_string(i) + ", " + std::to_string(j) + "]",
+                         "value", i == j ? "a finite number of at least 0" : "a finite number",
+                         std::to_string(h(i, j)));
+  return Status::ok();
+}
+
 Matrix<double> compress::symmetric(ConstMatrixD upper) {
   Matrix<double> h(upper);
   for (int64_t i = 0; i < h.rows(); ++i)
@@ -186,12 +200,11 @@ Matrix<double> compress::symmetric(ConstMatrixD upper) {
 
 Result<ConditionedGram> compress::conditioned(ConstMatrixD h, double fraction) {
   int64_t n = h.rows;
+  if (Status s = checkGram(h, n); !s)
+    return s.takeError();
   double trace = 0;
   ConditionedGram out;
   for (int64_t j = 0; j < n; ++j) {
-    if (!(h(j, j) >= 0) || std::isinf(h(j, j)))
-      return Error::at("Gram matrix [" + std::to_string(j) + ", " + std::to_string(j) + "]",
-                       "diagonal", "a finite number ≥ 0", std::to_string(h(j, j)));
     trace += h(j, j);
     if (h(j, j) == 0)
       out.dead.push_back(j);

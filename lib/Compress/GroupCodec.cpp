@@ -13,6 +13,12 @@ using namespace fingpt::compress;
 namespace {
 
 constexpr float Smallest = std::numeric_limits<float>::denorm_min();
+constexpr float Largest = std::numeric_limits<float>::max();
+
+/// The scale, or the largest one with which `span` codes stay finite in f32.
+float finiteOver(float span, float scale) {
+  return scale * span <= Largest ? scale : std::nextafter(Largest / span, 0.0f);
+}
 
 /// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
 float f16Up(float x) {
@@ -94,6 +100,34 @@ GroupCodec::GroupCodec(const QuantScheme &scheme, float largest)
     codebook[k] = how.format == CodeFormat::FP4 ? values[k] / 6 : values[k] * tensorScale;
 }
 
+GroupCodec::GroupCodec(const QuantizedWeight &q)
+    : how(q.scheme), scaleType(q.scaleType), top(static_cast<float>((1 << q.scheme.bits) - 1)) {
+  if (!q.codebook.empty())
+    std::copy(q.codebook.begin(), q.codebook.end(), codebook);
+  if (how.format == CodeFormat::NVFP4)
+    tensorScale = codebook[2]; // of E2M1's 1
+}
+
+float GroupCodec::nearestScale(float scale) const {
+  switch (scaleType) {
+  case DType::F16:
+    return f16ToFloat(std::clamp<uint16_t>(floatToF16(scale), 1, 0x7bff));
+  case DType::F8E4M3:
+    return e4m3ToFloat(floatToE4m3(scale));
+  case DType::F8E8M0: {
+    float below = std::ldexp(1.0f, std::clamp(exponentOf(scale), -127, 126));
+    return scale < 1.5f * below ? below : 2 * below;
+  }
+  default:
+    return std::max(scale, Smallest);
+  }
+}
+
+float GroupCodec::nearestMin(float min) const {
+  return scaleType == DType::F16 ? f16ToFloat(floatToF16(std::clamp(min, -65504.0f, 65504.0f)))
+                                 : min;
+}
+
 float GroupCodec::storable(float scale) const {
   switch (scaleType) {
   case DType::F16:
@@ -118,23 +152,25 @@ GroupParams GroupCodec::cover(float lo, float hi) const {
   if (how.offset == Offset::Symmetric) {
     p.zero = static_cast<float>(1 << (how.bits - 1));
     if (largest > 0)
-      p.scale = storable(largest * (2 / top));
+      p.scale = finiteOver(p.zero, storable(largest * (2 / top)));
   } else if (how.offset == Offset::ZeroCodes) {
     lo = std::min(lo, 0.0f);
     hi = std::max(hi, 0.0f);
     if (lo < hi)
       p.scale = storable(hi / top - lo / top);
     p.zero = std::clamp(roundEven(-lo / p.scale), 0.0f, top);
+    p.scale = finiteOver(std::max(p.zero, top - p.zero), p.scale);
   } else {
     // The minimum is rounded down, so that the range starts no later.
     p.min = scaleType == DType::F16 ? f16Down(lo) : lo;
     if (p.min < hi)
-      p.scale = storable(hi / top - p.min / top);
+      p.scale = finiteOver(top, storable(hi / top - p.min / top));
   }
   return p;
 }
 
-GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const {
+GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi,
+                            const float *weights) const {
   GroupParams best = cover(lo, hi);
   float largest = std::max(-lo, hi);
   if (!how.searchClip || !(largest > 0))
@@ -144,14 +180,17 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const
   auto cost = [&](const GroupParams &p) {
     encode(w, n, p, codes.data());
     decode(codes.data(), n, p, decoded.data());
-    return roundingCost(w, decoded.data(), n, largest);
+    return weights ? weightedCost(w, decoded.data(), weights, n, largest)
+                   : roundingCost(w, decoded.data(), n, largest);
   };
   float least = cost(best);
   auto consider = [&](const GroupParams &p) {
-    if (float c = cost(p); c < least) {
-      least = c;
-      best = p;
-    }
+    float c = cost(p);
+    if (!(c < least))
+      return false;
+    least = c;
+    best = p;
+    return true;
   };
   if (how.format == CodeFormat::MXFP4) { // the only other useful power of two
     GroupParams wider = best;
@@ -159,17 +198,36 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, float lo, float hi) const
     consider(wider);
     return best;
   }
+  // With minima the range shrinks about its middle, else about 0.
+  float pivot = how.offset == Offset::Mins && !how.isLookup() ? lo / 2 + hi / 2 : 0;
+  auto shrunk = [&](float below, float above) {
+    return cover(pivot + (lo - pivot) * below, pivot + (hi - pivot) * above);
+  };
+  float below = 1, above = 1; // shares of the two sides that are covered
   for (int i = 1; i < 80; ++i) {
     float p = 1 - static_cast<float>(i) / 100;
-    consider(cover(lo * p, hi * p));
+    if (consider(shrunk(p, p)))
+      below = above = p;
+  }
+  if (how.isLookup() || how.offset == Offset::Symmetric)
+    return best;
+  // One end at a time, about the best so far.
+  for (float *share : {&below, &above, &below, &above}) {
+    float middle = *share;
+    for (int k = -8; k <= 8; ++k) {
+      float moved = std::clamp(middle + 0.04f * static_cast<float>(k), 0.05f, 1.0f), kept = *share;
+      *share = moved;
+      if (!consider(shrunk(below, above)))
+        *share = kept;
+    }
   }
   return best;
 }
 
-GroupParams GroupCodec::fit(const float *w, int64_t n) const {
+GroupParams GroupCodec::fit(const float *w, int64_t n, const float *weights) const {
   float lo, hi;
   groupRanges(w, n, n, &lo, &hi);
-  return fit(w, n, lo, hi);
+  return fit(w, n, lo, hi, weights);
 }
 
 void GroupCodec::encode(const float *w, int64_t n, int64_t group, const GroupParams *params,
@@ -253,6 +311,13 @@ void GroupCodec::storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) 
       codes[j] ^= flip;
   }
   packCodes(codes, target.cols, how.bits, target.codes.data() + row * target.rowBytes());
+}
+
+void compress::storedCodes(const QuantizedWeight &q, int64_t row, uint8_t *codes) {
+  unpackCodes(q.codes.data() + row * q.rowBytes(), q.cols, q.scheme.bits, codes);
+  if (q.scheme.signedCodes)
+    for (int64_t j = 0; j < q.cols; ++j)
+      codes[j] ^= static_cast<uint8_t>(1 << (q.scheme.bits - 1));
 }
 
 GroupParams compress::storedParams(const QuantizedWeight &q, int64_t row, int64_t group) {

@@ -22,12 +22,16 @@ public:
   /// `largest`: of the weight's magnitudes, decides the type of the scales (and NVFP4's
   /// tensor scale). Without it f16 scales are assumed.
   GroupCodec(const QuantScheme &scheme, float largest);
+  /// The codec that made `q`.
+  explicit GroupCodec(const QuantizedWeight &q);
   static DType scaleTypeFor(const QuantScheme &scheme, float largest);
 
   /// Covers [lo, hi], the range of w[0..n), or searches a narrower one if the scheme asks.
-  GroupParams fit(const float *w, int64_t n, float lo, float hi) const;
+  /// The search minimises Σ weights·d² if there are weights, else Σ |d|^2.4.
+  GroupParams fit(const float *w, int64_t n, float lo, float hi,
+                  const float *weights = nullptr) const;
   /// The same, finding the range.
-  GroupParams fit(const float *w, int64_t n) const;
+  GroupParams fit(const float *w, int64_t n, const float *weights = nullptr) const;
   /// Covers [lo, hi].
   GroupParams cover(float lo, float hi) const;
   /// Codes of a run in groups of `group`, params[g] each.
@@ -54,6 +58,9 @@ public:
 
   /// Rounds a scale to its stored type: up for f16, so that the range stays covered.
   float storable(float scale) const;
+  /// The nearest positive scale, resp. the nearest minimum, of the stored type.
+  float nearestScale(float scale) const;
+  float nearestMin(float min) const;
   const QuantScheme &scheme() const { return how; }
   float maxCode() const { return top; }
 
@@ -65,8 +72,10 @@ private:
   float codebook[16];    ///< with the tensor scale
 };
 
-/// Reads a stored row of codes as unsigned ones with the zeros of GroupParams.
+/// How unsigned codes of a stored group are read.
 GroupParams storedParams(const QuantizedWeight &q, int64_t row, int64_t group);
+/// Unpacks a stored row to unsigned codes, one per byte: the reverse of GroupCodec::storeRow.
+void storedCodes(const QuantizedWeight &q, int64_t row, uint8_t *codes);
 
 } // namespace fingpt::compress
 

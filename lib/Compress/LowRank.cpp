@@ -104,6 +104,8 @@ Result<WeightSvd> compress::decompose(ConstMatrixD w, const Whitener &whitener) 
   if (w.cols != whitener.columns())
     return Error::at("low rank", "inputs", std::to_string(whitener.columns()),
                      std::to_string(w.cols));
+  if (Status s = checkFinite(w, "weight "); !s)
+    return s.takeError();
   auto parts = svd(whitener.apply(w));
   if (!parts)
     return parts.takeError();
@@ -114,6 +116,8 @@ Result<WeightSvd> compress::decompose(ConstMatrixD w, const Whitener &whitener) 
 }
 
 Result<std::vector<double>> compress::whitenedSpectrum(ConstMatrixD w, const Whitener &whitener) {
+  if (Status s = checkFinite(w, "weight "); !s)
+    return s.takeError();
   return singularValues(whitener.apply(w));
 }
 

@@ -292,10 +292,7 @@ void compress::dequantize(const QuantizedWeight &q, MatrixView<float> out) {
     std::vector<uint8_t> codes(static_cast<size_t>(q.cols));
     for (size_t i = begin; i < end; ++i) {
       auto row = static_cast<int64_t>(i);
-      unpackCodes(q.codes.data() + row * q.rowBytes(), q.cols, q.scheme.bits, codes.data());
-      if (q.scheme.signedCodes)
-        for (uint8_t &code : codes)
-          code ^= static_cast<uint8_t>(1 << (q.scheme.bits - 1));
+      storedCodes(q, row, codes.data());
       forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
         GroupParams p = storedParams(q, row, g);
         if (q.scheme.isLookup())

@@ -252,6 +252,22 @@ FINGPT_CLONES float compress::roundingCost(const float *w, const float *decoded,
   return total;
 }
 
+FINGPT_CLONES float compress::weightedCost(const float *w, const float *decoded,
+                                           const float *weights, int64_t n, float unit) {
+  F32 sum = {};
+  const F32 inverse = F32{} + 1 / unit;
+  for (int64_t i = 0; i < n; i += Lanes) {
+    F32 x = {}, y = {}, weight = {};
+    auto bytes = static_cast<size_t>(i + Lanes <= n ? Lanes : n - i) * sizeof(float);
+    std::memcpy(&x, w + i, bytes);
+    std::memcpy(&y, decoded + i, bytes);
+    std::memcpy(&weight, weights + i, bytes);
+    F32 d = (x - y) * inverse;
+    sum += weight * (d * d);
+  }
+  return reduce(sum, [](F32 &a, F32 &b) __attribute__((always_inline)) { a += b; });
+}
+
 FINGPT_CLONES void compress::packCodes(const uint8_t *codes, int64_t n, int bits, uint8_t *bytes) {
   if (bits == 8) {
     std::memcpy(bytes, codes, static_cast<size_t>(n));

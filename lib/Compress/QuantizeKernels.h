@@ -34,6 +34,10 @@ void decodeLookup(const uint8_t *codes, int64_t n, const float *codebook, float 
 /// Σ (|decoded − w|/unit)^2.4, to about 1e-4: good for choosing, not for reporting.
 float roundingCost(const float *w, const float *decoded, int64_t n, float unit);
 
+/// Σ weights·((decoded − w)/unit)².
+float weightedCost(const float *w, const float *decoded, const float *weights, int64_t n,
+                   float unit);
+
 /// Low bits first; the last byte is padded with zeros.
 void packCodes(const uint8_t *codes, int64_t n, int bits, uint8_t *bytes);
 void unpackCodes(const uint8_t *bytes, int64_t n, int bits, uint8_t *codes);

@@ -26,6 +26,9 @@ Status checkInputs(ConstMatrixF w, const Whitener &whitener, ConstMatrixD h,
   if (whitener.columns() != w.cols || (h.rows != 0 && h.rows != w.cols))
     return Error::at("low-rank residual", "inputs", std::to_string(w.cols),
                      std::to_string(whitener.columns()) + " and " + std::to_string(h.rows));
+  if (h.rows != 0)
+    if (Status s = checkGram(h, w.cols); !s)
+      return s.takeError().in("low-rank residual");
   return checkFinite(w, "weight ");
 }
 

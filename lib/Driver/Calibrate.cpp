@@ -1,5 +1,6 @@
 #include "fingpt/Driver/Calibrate.h"
 
+#include "fingpt/Compress/LinearAlgebra.h"
 #include "fingpt/Compress/Statistics.h"
 
 #include <chrono>
@@ -70,6 +71,62 @@ Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
   for (GramAccumulator &sum : sums)
     grams.push_back(sum.finish());
   return grams;
+}
+
+/// sum += xᵀ·(y − z). A sample's product is in f32, which a damped correction does not notice; the
+/// sum over samples is in f64.
+static void addProduct(compress::Matrix<double> &sum, const std::vector<float> &x,
+                       const std::vector<float> &y, const std::vector<float> &z) {
+  using compress::Matrix;
+  int64_t rows = int64_t(x.size()) / sum.rows();
+  Matrix<float> difference(rows, sum.cols()), product(sum.rows(), sum.cols());
+  for (size_t i = 0; i < y.size(); ++i)
+    difference.data()[i] = y[i] - z[i];
+  compress::gemm(1.0f, ConstMatrixF(x.data(), rows, sum.rows()), compress::Transpose::Yes,
+                 difference, compress::Transpose::No, 0.0f, product.view());
+  for (int64_t i = 0; i < sum.rows() * sum.cols(); ++i)
+    sum.data()[i] += product.data()[i];
+}
+
+Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
+                                     const SegmentWeights &weights,
+                                     std::vector<SegmentSample> &original,
+                                     std::vector<SegmentSample> &drifted) {
+  using Run = SegmentedModel::Run;
+  const Segment &s = model.segment(segment);
+  DriftStatistics out;
+  std::vector<GramAccumulator> sums;
+  size_t writer = s.taps.size();
+  for (size_t t = 0; t < s.taps.size(); ++t) {
+    sums.emplace_back(s.taps[t].columns);
+    out.drifts.emplace_back(s.taps[t].columns, s.taps[t].columns);
+    for (const std::string &name : s.taps[t].weights)
+      if (name == s.residualWriter)
+        writer = t;
+  }
+  if (writer < s.taps.size())
+    out.residual = compress::Matrix<double>(s.taps[writer].columns, s.width);
+  for (size_t i = 0; i < drifted.size(); ++i) {
+    if (Status ran = model.run(segment, Run::Observe, weights, drifted[i]); !ran)
+      return ran.takeError();
+    if (writer < s.taps.size())
+      addProduct(out.residual, drifted[i].taps[writer], original[i].hidden, drifted[i].hidden);
+    if (Status ran = model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
+        !ran)
+      return ran.takeError();
+    int64_t rows = drifted[i].batch * drifted[i].length;
+    for (size_t t = 0; t < s.taps.size(); ++t) {
+      const std::vector<float> &x = drifted[i].taps[t];
+      if (Status added = sums[t].add(ConstMatrixF(x.data(), rows, s.taps[t].columns)); !added)
+        return added.error().in("input of " + s.taps[t].key);
+      addProduct(out.drifts[t], x, original[i].taps[t], x);
+    }
+    drifted[i].taps.clear();
+    original[i].taps.clear();
+  }
+  for (GramAccumulator &sum : sums)
+    out.grams.push_back(sum.finish());
+  return out;
 }
 
 Status advance(const SegmentedModel &model, size_t segment, const SegmentWeights &weights,

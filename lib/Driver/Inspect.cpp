@@ -63,24 +63,6 @@ static std::string describeForm(Value v, int &left) {
       });
 }
 
-static std::string tensorName(StringRef key) {
-  for (StringRef field : {".codes", ".scales", ".mins", ".zeros", ".super_scales", ".super_mins"})
-    if (key.ends_with(field))
-      return key.drop_back(field.size()).str();
-  return key.str();
-}
-
-static int64_t layerNumber(StringRef key) {
-  llvm::SmallVector<StringRef> parts;
-  key.split(parts, '.');
-  for (StringRef part : llvm::drop_begin(parts)) {
-    int64_t n;
-    if (!part.empty() && llvm::all_of(part, llvm::isDigit) && !part.getAsInteger(10, n))
-      return n;
-  }
-  return -1;
-}
-
 Result<ModelSummary> inspectModel(const Model &model) {
   ModelSummary s;
   s.source = model.imported().source;
@@ -93,8 +75,8 @@ Result<ModelSummary> inspectModel(const Model &model) {
   if (!forward)
     return Error::at(escaped(s.source, 1000), "has no function @forward");
 
-  fin::WeightAnalysis analysis;
   llvm::SetVector<Value> roots;
+  fin::WeightAnalysis analysis;
   forward.walk([&](Operation *op) {
     if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
       return;
@@ -109,9 +91,8 @@ Result<ModelSummary> inspectModel(const Model &model) {
     if (params.empty())
       continue;
     WeightSummary w;
-    StringRef first = params.front().getKey();
-    w.name = tensorName(first);
-    w.layer = layerNumber(first);
+    w.name = fin::weightName(root);
+    w.layer = fin::layerOfName(w.name);
     auto type = cast<RankedTensorType>(root.getType());
     w.shape.assign(type.getShape().begin(), type.getShape().end());
     w.elements = uint64_t(type.getNumElements());

@@ -2,6 +2,7 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -76,6 +77,26 @@ static SmallVector<std::pair<size_t, Value>> findCuts(ArrayRef<Operation *> ops,
   return cuts;
 }
 
+/// The last linear among the terms whose sum with `in` is `out`.
+static fin::LinearOp residualLinear(Value in, Value out) {
+  fin::LinearOp found;
+  bool hasIn = false;
+  SmallVector<Value> work{out};
+  while (!work.empty()) {
+    Value v = work.pop_back_val();
+    if (v == in) {
+      hasIn = true;
+    } else if (auto add = v.getDefiningOp<arith::AddFOp>()) {
+      work.push_back(add.getLhs());
+      work.push_back(add.getRhs());
+    } else if (auto linear = v.getDefiningOp<fin::LinearOp>();
+               linear && (!found || found->isBeforeInBlock(linear))) {
+      found = linear;
+    }
+  }
+  return hasIn ? found : fin::LinearOp();
+}
+
 Status SegmentedModel::Impl::split(func::FuncOp forward) {
   fin::WeightAnalysis analysis;
   SmallVector<Operation *> ops;
@@ -137,6 +158,8 @@ Status SegmentedModel::Impl::split(func::FuncOp forward) {
         segment.weights.push_back(w);
       }
     }
+    if (fin::LinearOp writer = piece.in ? residualLinear(piece.in, piece.out) : fin::LinearOp())
+      segment.residualWriter = fin::weightName(writer.getWeight());
     for (Operation *op : piece.ops)
       op->walk([&](Operation *inner) {
         for (Value v : inner->getOperands())
@@ -308,6 +331,12 @@ void SegmentWeights::replace(const std::string &name, compress::Matrix<float> re
   v.data = v.replaced.data();
 }
 
+void SegmentWeights::restore(const std::string &name) {
+  Value &v = values[slots.at(name)];
+  v.data = v.dense->view().data;
+  v.replaced = {};
+}
+
 Result<SegmentWeights> SegmentedModel::load(size_t i) const {
   const Piece &piece = impl->pieces[i];
   SegmentWeights weights;
@@ -329,12 +358,10 @@ Result<SegmentWeights> SegmentedModel::load(size_t i) const {
       value.raw = *raw;
       value.data = raw->data;
     }
+    if (isFloatTensor(root) && cast<RankedTensorType>(root.getType()).getRank() == 2)
+      weights.slots[fin::weightName(root)] = slot;
     weights.values.push_back(std::move(value));
   }
-  for (const fin::LinearWeight &w : impl->segments[i].weights)
-    for (auto [slot, root] : llvm::enumerate(piece.roots))
-      if (root == w.weight)
-        weights.slots[w.name] = slot;
   return weights;
 }
 

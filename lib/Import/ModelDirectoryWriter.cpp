@@ -85,6 +85,9 @@ Status writeModelDirectory(const ImportedModel &model, const std::string &direct
   if (!model.config.empty())
     if (Status s = write("config.json", model.config.dump(2) + "\n"); !s)
       return s;
+  for (const auto &[name, text] : options.files)
+    if (Status s = write(name, text); !s)
+      return s;
   auto tokenizer = copyTokenizer(model, work.path());
   if (!tokenizer)
     return tokenizer.takeError();

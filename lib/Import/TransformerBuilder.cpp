@@ -239,7 +239,7 @@ Value TransformerBuilder::rmsNorm(Value x, const std::string &name, int64_t head
     w = arith::AddFOp::create(b, loc, w, arith::ConstantOp::create(b, loc, ones));
   }
   return fin::RmsNormOp::create(b, loc, x.getType(), x, w, b.getF64FloatAttr(config.normEps),
-                                optionalHead(b, headDim));
+                                optionalHead(b, headDim), /*width=*/IntegerAttr());
 }
 
 Value TransformerBuilder::layerNorm(Value x, const std::string &name, bool affine,

@@ -34,9 +34,23 @@ void Progress::update(const std::string &text) {
   std::fflush(stderr);
 }
 
+void Progress::print(const std::string &text) {
+  if (quiet)
+    return;
+  std::fprintf(stderr, "%s%s\n", live ? "\r\x1b[K" : "", text.c_str());
+  live = false;
+  std::fflush(stderr);
+}
+
 void Progress::finish(const std::string &text) {
   if (quiet)
     return;
+  if (text.empty()) { // only ends the live line
+    if (live)
+      std::fputs("\r\x1b[K", stderr);
+    live = false;
+    return;
+  }
   std::fprintf(stderr, "%s%s %s\n", live ? "\r\x1b[K" : "", label.c_str(), text.c_str());
   live = false;
   std::fflush(stderr);

@@ -41,6 +41,13 @@ func.func @main() {
   %v4 = vector.transfer_read %r3[%zero, %zero], %pad : tensor<2x4xf32>, vector<2x4xf32>
   vector.print %v4 : vector<2x4xf32>
 
+  // Four of eight coordinates; the others are zero.
+  // NumPy: x / np.sqrt((x * x).sum(-1, keepdims=True) / 8 + 1e-5)
+  // CHECK-NEXT: ( ( 0.516397, 1.03279, -1.54919, 2.06559 ), ( 0.176325, {{0.0881626|0.0881627}}, {{-0.0440813|-0.0440814}}, 2.8212 ) )
+  %r4 = fin.rms_norm %x {eps = 1.0e-5 : f64, width = 8 : i64} : tensor<2x4xf32>
+  %v0 = vector.transfer_read %r4[%zero, %zero], %pad : tensor<2x4xf32>, vector<2x4xf32>
+  vector.print %v0 : vector<2x4xf32>
+
   // NumPy: ln(x, 1e-5)
   // CHECK-NEXT: ( ( {{-?0}}, 0.392232, -1.56893, 1.1767 ), ( {{-0.489838|-0.489839}}, {{-0.563776|-0.563777}}, -0.674683, 1.7283 ) )
   %l0 = fin.layer_norm %x {eps = 1.0e-5 : f64} : (tensor<2x4xf32>) -> tensor<2x4xf32>

@@ -21,6 +21,7 @@ using Action = std::function<Result<int>()>;
 Action addImport(CLI::App &app, const Common &common);
 Action addInspect(CLI::App &app, const Common &common);
 Action addCalibrate(CLI::App &app, const Common &common);
+Action addCompress(CLI::App &app, const Common &common);
 Action addRun(CLI::App &app, const Common &common);
 Action addEval(CLI::App &app, const Common &common);
 Action addDoctor(CLI::App &app, const Common &common);

@@ -1,6 +1,6 @@
 #include "Commands.h"
 
-#include "fingpt/Driver/Evaluate.h"
+#include "fingpt/Driver/Compare.h"
 #include "fingpt/Support/MappedFile.h"
 #include "fingpt/Support/Progress.h"
 
@@ -10,11 +10,69 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, tokenizer, text, precision = "f32";
+  std::string source, against, tokenizer, text, precision = "f32";
   int64_t context = 512, chunks = 0;
   bool reference = false, noCache = false;
 };
 } // namespace
+
+static Result<std::unique_ptr<JITModel>> compileForward(Model &model, const Options &o) {
+  JITOptions jit;
+  jit.cache = false;
+  jit.reference = o.reference;
+  jit.precision = o.precision;
+  if (!o.noCache)
+    jit.cacheDirectory = defaultCacheDirectory();
+  return model.compile(jit);
+}
+
+/// KL divergence from another model's predictions.
+static Result<int> compare(const Options &o, const Common &common, Model &model,
+                           const std::string &text, Progress &progress) {
+  Result<std::unique_ptr<Model>> reference = Model::load(o.against);
+  if (!reference)
+    return reference.takeError();
+  for (Model *m : {&model, reference->get()})
+    if (!m->isDecoder())
+      return Error::at(escaped(m->imported().source, 1000),
+                       "has no next-token logits to compare, this is " + quote(m->architecture()));
+  auto tokens = evaluationTokens(model, text, o.context, o.chunks);
+  if (!tokens)
+    return tokens.takeError();
+  auto same = evaluationTokens(**reference, text, o.context, o.chunks);
+  if (!same)
+    return same.takeError();
+  if (*same != *tokens)
+    return Error::at("--against", "tokenizers differ: the text has other tokens in the reference");
+  auto code = compileForward(model, o), other = compileForward(**reference, o);
+  if (!code)
+    return code.takeError();
+  if (!other)
+    return other.takeError();
+  auto c = compareOnTokens(**other, **code, *tokens, o.context,
+                           [&](size_t done, size_t all, double kl) {
+                             char line[100];
+                             std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.5f", done,
+                                           all, kl);
+                             progress.update(line);
+                           });
+  if (!c)
+    return c.takeError();
+  if (common.json) {
+    Json out = {{"perplexity", c->perplexity},   {"reference_perplexity", c->referencePerplexity},
+                {"kl_mean", c->klMean},          {"kl_p99", c->klP99},
+                {"same_top", c->sameTop},        {"tokens", c->tokens},
+                {"context", o.context},          {"seconds", c->seconds}};
+    std::printf("%s\n", out.dump().c_str());
+  } else {
+    std::printf("perplexity %.4f (reference %.4f) | KL %.5f (99%%: %.4f) | same top token %.2f%% "
+                "(%lld tokens)\n",
+                c->perplexity, c->referencePerplexity, c->klMean, c->klP99, 100 * c->sameTop,
+                static_cast<long long>(c->tokens));
+  }
+  progress.finish("");
+  return 0;
+}
 
 static Result<int> run(const Options &o, const Common &common) {
   Result<std::string> text = readFile(o.text);
@@ -27,13 +85,9 @@ static Result<int> run(const Options &o, const Common &common) {
   if (!o.tokenizer.empty())
     (*model)->useTokenizer(o.tokenizer);
   progress.update("compiling");
-  JITOptions jit;
-  jit.cache = false;
-  jit.reference = o.reference;
-  jit.precision = o.precision;
-  if (!o.noCache)
-    jit.cacheDirectory = defaultCacheDirectory();
-  Result<std::unique_ptr<JITModel>> code = (*model)->compile(jit);
+  if (!o.against.empty())
+    return compare(o, common, **model, *text, progress);
+  Result<std::unique_ptr<JITModel>> code = compileForward(**model, o);
   if (!code)
     return code.takeError();
   EvaluateOptions options;
@@ -73,9 +127,12 @@ Action addEval(CLI::App &app, const Common &common) {
   sub->footer(
       "The text is cut into chunks of --context tokens; the second half of each is scored,\n"
       "as llama.cpp's perplexity tool does. Lower is better.\n\n"
-      "  fingpt eval model.gguf --text wikitext2-valid.txt --chunks 32");
+      "  fingpt eval model.gguf --text wikitext2-valid.txt --chunks 32\n"
+      "  fingpt eval small --against model.gguf --text wikitext2-valid.txt");
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("--text", o->text, "Text file to score")->required();
+  sub->add_option("--against", o->against,
+                  "Reference model: KL divergence and agreement of the predictions");
   sub->add_option("--context", o->context, "Tokens per chunk")
       ->check(CLI::Range(int64_t(4), int64_t(1) << 24))
       ->capture_default_str();

@@ -55,6 +55,7 @@ static int run(int argc, char **argv) {
   verb(addImport);
   verb(addInspect);
   verb(addCalibrate);
+  verb(addCompress);
   verb(addRun);
   verb(addEval);
   verb(addDoctor);

@@ -60,6 +60,10 @@ private:
   int64_t filled = 0;
 };
 
+/// Error: not [columns, columns], or NaN, Inf or a negative diagonal element in the upper
+/// triangle, named by row and column.
+Status checkGram(ConstMatrixD h, int64_t columns);
+
 /// The full symmetric matrix from its upper triangle.
 Matrix<double> symmetric(ConstMatrixD upper);
 
@@ -75,7 +79,7 @@ struct ConditionedGram {
   double fraction = 0;       ///< what was added, as a fraction of the mean diagonal
   int escalations = 0;       ///< how often the fraction grew
 };
-/// Patch and damp without factoring. Error: a diagonal element that is negative, NaN or Inf.
+/// Patch and damp without factoring. Error: as `checkGram`.
 Result<ConditionedGram> conditioned(ConstMatrixD h, double fraction);
 
 /// The lower factor L of the conditioned matrix, L·Lᵀ = H'.

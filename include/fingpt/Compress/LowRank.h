@@ -73,6 +73,7 @@ private:
 };
 /// SVD of w·R. The whitener must outlive the result.
 Result<WeightSvd> decompose(ConstMatrixD w, const Whitener &whitener);
+Result<WeightSvd> decompose(ConstMatrixD w, Whitener &&whitener) = delete;
 /// Only the singular values of w·R, for allocation.
 Result<std::vector<double>> whitenedSpectrum(ConstMatrixD w, const Whitener &whitener);
 

@@ -41,6 +41,26 @@ Result<std::vector<compress::Gram>> observe(const SegmentedModel &model, size_t 
                                             const SegmentWeights &weights,
                                             std::vector<SegmentSample> &samples,
                                             SegmentedModel::Run what);
+/// Statistics of a segment whose inputs have drifted, since the layers before it are compressed.
+///
+/// With x̃ the drifted input of a linear, x the original one, the weight that comes closest to the
+/// original outputs is w + (w·Eᵀ + Rᵀ)·H⁻¹, where
+///
+///   H = Σ x̃ᵀx̃,  E = Σ x̃ᵀ(x − x̃),  R = Σ x̃ᵀ(h − h̃)
+///
+/// and R, of the hidden states that come in, is for the linear alone whose products are added to
+/// them: so a layer makes good what those before it lost.
+struct DriftStatistics {
+  std::vector<compress::Gram> grams;            ///< H, per tap
+  std::vector<compress::Matrix<double>> drifts; ///< E, per tap
+  compress::Matrix<double> residual;            ///< R [in, width]; empty without such a linear
+};
+/// Runs the segment over both streams; `original` moves on, `drifted` stays.
+Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
+                                     const SegmentWeights &weights,
+                                     std::vector<SegmentSample> &original,
+                                     std::vector<SegmentSample> &drifted);
+
 /// Only makes the next hidden states.
 Status advance(const SegmentedModel &model, size_t segment, const SegmentWeights &weights,
                std::vector<SegmentSample> &samples);

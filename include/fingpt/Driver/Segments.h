@@ -42,15 +42,20 @@ struct Segment {
   std::vector<SegmentTap> taps;
   int64_t width = 0; ///< of the hidden state (or of logits, for the last)
   bool last = false;
+  /// The weight whose products are added to the incoming hidden state to give the next, or empty.
+  std::string residualWriter;
 };
 
 /// Values of one segment's parameters.
 class SegmentWeights {
 public:
-  /// [out, in] of a linear's weight.
+  bool has(const std::string &name) const { return slots.count(name) > 0; }
+  /// [out, in] of a linear's weight or a table.
   compress::ConstMatrixF weight(const std::string &name) const;
   /// From here on runs with other values; of the same shape.
   void replace(const std::string &name, compress::Matrix<float> values);
+  /// Undoes replace().
+  void restore(const std::string &name);
 
 private:
   friend class SegmentedModel;

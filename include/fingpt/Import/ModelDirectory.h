@@ -20,6 +20,8 @@
 #include "fingpt/Import/Import.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace fingpt {
 
@@ -28,6 +30,8 @@ struct WriteOptions {
   uint64_t shardBytes = 5ull << 30; ///< of parameter files
   /// Further members of fingpt.json: recipe, report.
   Json extra = Json::object();
+  /// Further files by name, with their text.
+  std::vector<std::pair<std::string, std::string>> files;
 };
 
 /// Writes graph, configuration, tokenizer and the parameters that the graph

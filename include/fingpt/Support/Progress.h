@@ -14,7 +14,9 @@ public:
   ~Progress();
   /// Shows "LABEL TEXT". Cheap when called often.
   void update(const std::string &text);
-  /// Ends the live line with a final text that stays.
+  /// A line of its own that stays, above the live one.
+  void print(const std::string &text);
+  /// Ends the live line with a final text that stays; an empty one clears it.
   void finish(const std::string &text);
 
 private:

@@ -704,6 +704,14 @@ func.func @rms_norm(%x: tensor<2x4xf32>) {
 
 // -----
 
+func.func @rms_norm(%x: tensor<2x4xf32>) {
+  // expected-error @+1 {{'fin.rms_norm' op width 3 is less than the 4 elements of a run}}
+  %0 = fin.rms_norm %x {eps = 1.0e-5 : f64, width = 3 : i64} : tensor<2x4xf32>
+  return
+}
+
+// -----
+
 // With head_dim the weight is that of one head.
 func.func @rms_norm(%x: tensor<2x4xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{'fin.rms_norm' op weight must have 2 elements, got 4}}

@@ -42,6 +42,8 @@ func.func @norms(%x: tensor<?x?x8xf32>, %w: tensor<8xf32>, %h: tensor<4xf32>) {
   %0 = fin.rms_norm %x {eps = 0.0 : f64} : tensor<?x?x8xf32>
   // CHECK: fin.rms_norm %[[X]], %[[W:.*]] {eps = 1.000000e-05 : f64} : tensor<?x?x8xf32>, tensor<8xf32>
   %1 = fin.rms_norm %x, %w {eps = 1.0e-5 : f64} : tensor<?x?x8xf32>, tensor<8xf32>
+  // CHECK: fin.rms_norm %[[X]] {eps = 1.000000e-05 : f64, width = 12 : i64} : tensor<?x?x8xf32>
+  %sliced = fin.rms_norm %x {eps = 1.0e-5 : f64, width = 12 : i64} : tensor<?x?x8xf32>
   // CHECK: fin.rms_norm %[[X]], %[[H:.*]] {eps = 1.000000e-05 : f64, head_dim = 4 : i64} : tensor<?x?x8xf32>, tensor<4xf32>
   %2 = fin.rms_norm %x, %h {eps = 1.0e-5 : f64, head_dim = 4 : i64}
      : tensor<?x?x8xf32>, tensor<4xf32>

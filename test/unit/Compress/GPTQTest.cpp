@@ -106,6 +106,26 @@ TEST(GPTQ, GroupsAreFittedOnLiveWeights) {
   EXPECT_TRUE(blocksForGroups(0, 0).empty());
 }
 
+// The inputs of the largest weights hardly matter: their range is given up.
+TEST(GPTQ, RangeSearchWeighsErrorsByWhatTheyCost) {
+  std::mt19937 random(10);
+  Matrix<float> w = randomWeight(random, 40, 128), x = randomWeight(random, 500, 128);
+  for (int64_t j = 0; j < 128; j += 2) {
+    for (int64_t i = 0; i < 40; ++i)
+      w(i, j) *= 3;
+    for (int64_t t = 0; t < 500; ++t)
+      x(t, j) *= 0.01f;
+  }
+  Gram gram = gramOf(x);
+  for (auto [plain, searched] : {std::pair<const char *, const char *>{"w3g64", "w3g64-clip"},
+                                 {"w3g64-sym", "w3g64-sym-clip"},
+                                 {"nf4", "nf4-clip"}})
+    for (bool actOrder : {false, true})
+      EXPECT_LT(run(w, gram.h, searched, {{1e-6, 1}, actOrder}).error,
+                0.25 * run(w, gram.h, plain, {{1e-6, 1}, actOrder}).error)
+          << searched << " " << actOrder;
+}
+
 TEST(GPTQ, NeverWorseThanRoundingAtAnyCondition) {
   std::mt19937 random(4);
   Matrix<float> w = randomWeight(random, 20, 100);

@@ -117,7 +117,8 @@ TEST(LowRank, AnyConditionDeadInputsFewSamples) {
   // Twelve samples span twelve directions: rank 12 loses nothing on them.
   EXPECT_LT(lossOf(w, decompose(w, *eigen)->factors(12), gram.h),
             1e-15 * outputError(w, gram.h) + 1e-9);
-  EXPECT_TRUE(checkFinite(decompose(w, *Whitener::cholesky(gram.h))->factors(12).a.view(), "a"));
+  auto white = Whitener::cholesky(gram.h);
+  EXPECT_TRUE(checkFinite(decompose(w, *white)->factors(12).a.view(), "a"));
 }
 
 TEST(LowRank, DegenerateWeights) {

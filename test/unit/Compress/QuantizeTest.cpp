@@ -188,6 +188,23 @@ TEST(Quantize, ClipSearchLowersTheError) {
         << searched;
 }
 
+TEST(Quantize, ClipSearchMovesOneEndAlone) {
+  std::mt19937 random(8);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  for (float outlier : {3.0f, -3.0f})
+    for (float offset : {0.0f, 50.0f}) { // an offset only minima can follow
+      Matrix<float> w(20, 256);
+      for (int64_t i = 0; i < 20; ++i)
+        for (int64_t j = 0; j < 256; ++j)
+          w(i, j) = offset + (j == 5 + i ? outlier : uniform(random));
+      if (offset == 0)
+        EXPECT_LT(meanSquaredError(dequantized(rounded(w, "w3g256-clip")), w),
+                  0.7 * meanSquaredError(dequantized(rounded(w, "w3g256")), w));
+      EXPECT_LT(meanSquaredError(dequantized(rounded(w, "w3g256-min-clip")), w),
+                0.7 * meanSquaredError(dequantized(rounded(w, "w3g256-min")), w));
+    }
+}
+
 TEST(Quantize, DegenerateWeights) {
   const float tiny = std::numeric_limits<float>::denorm_min();
   for (float value :

@@ -90,8 +90,8 @@ struct Runs {
   SmallVector<unsigned> outerAxes() const { return Lowering::axes(rank - 1); }
   Value join(Value v) const { return split ? l.joinLast(v) : v; }
 
-  /// Σ f(x, statistics...) / n over every run.
-  Value mean(ValueRange statistics, function_ref<Value(ValueRange)> f) const {
+  /// Σ f(x, statistics...) / count over every run.
+  Value mean(int64_t count, ValueRange statistics, function_ref<Value(ValueRange)> f) const {
     SmallVector<Value> inputs{x};
     SmallVector<SmallVector<unsigned>> maps{Lowering::axes(rank)};
     for (Value s : statistics) {
@@ -101,7 +101,7 @@ struct Runs {
     Value sum = l.reduce(outer, l.real(0), rank, inputs, maps,
                          [&](ValueRange v) { return l.add(v.back(), f(v.drop_back())); });
     return l.map(outer, l.accumulation, sum, {outerAxes()},
-                 [&](ValueRange v) { return l.div(v[0], l.real(double(n))); });
+                 [&](ValueRange v) { return l.div(v[0], l.real(double(count))); });
   }
 };
 } // namespace
@@ -119,7 +119,7 @@ Values RmsNormOp::decompose(OpBuilder &builder) {
   auto type = cast<RankedTensorType>(getType());
   Lowering l(builder, *this, type.getElementType());
   Runs runs(l, getInput(), getHeadDim());
-  Value square = runs.mean({}, [&](ValueRange v) {
+  Value square = runs.mean(int64_t(getWidth().value_or(runs.n)), {}, [&](ValueRange v) {
     Value x = l.widen(v[0]);
     return l.mul(x, x);
   });
@@ -143,8 +143,8 @@ Values LayerNormOp::decompose(OpBuilder &builder) {
   auto type = cast<RankedTensorType>(getType());
   Lowering l(builder, *this, type.getElementType());
   Runs runs(l, getInput(), getHeadDim());
-  Value mean = runs.mean({}, [&](ValueRange v) { return l.widen(v[0]); });
-  Value variance = runs.mean(mean, [&](ValueRange v) {
+  Value mean = runs.mean(runs.n, {}, [&](ValueRange v) { return l.widen(v[0]); });
+  Value variance = runs.mean(runs.n, mean, [&](ValueRange v) {
     Value d = l.sub(l.widen(v[0]), v[1]);
     return l.mul(d, d);
   });

@@ -89,7 +89,12 @@ static LogicalResult verifyNorm(Operation *op, Value input, Value weight, Value 
 }
 
 LogicalResult RmsNormOp::verify() {
-  return verifyNorm(*this, getInput(), getWeight(), Value(), getEps(), getHeadDim());
+  if (failed(verifyNorm(*this, getInput(), getWeight(), Value(), getEps(), getHeadDim())))
+    return failure();
+  if (getWidth() && int64_t(*getWidth()) < getRun())
+    return emitOpError() << "width " << int64_t(*getWidth()) << " is less than the " << getRun()
+                         << " elements of a run";
+  return success();
 }
 LogicalResult LayerNormOp::verify() {
   return verifyNorm(*this, getInput(), getWeight(), getBias(), getEps(), getHeadDim());

@@ -15,8 +15,9 @@ namespace {
 
 class Builder {
 public:
-  Builder(OpBuilder &b, Location loc, ParamStore &params, std::string name)
-      : b(b), loc(loc), params(params), name(std::move(name)) {}
+  Builder(OpBuilder &b, Location loc, ParamStore &params, const ParamStore *taken,
+          std::string name)
+      : b(b), loc(loc), params(params), taken(taken), name(std::move(name)) {}
   Value weight(RankedTensorType type, const CompressedWeight &w);
   std::optional<Error> problem;
 
@@ -45,7 +46,12 @@ private:
 
   OpBuilder &b;
   Location loc;
+  bool exists(const std::string &key) const {
+    return params.find(key) || (taken && taken->find(key));
+  }
+
   ParamStore &params;
+  const ParamStore *taken;
   std::string name;
 };
 
@@ -53,14 +59,14 @@ private:
 
 /// "NAME.FIELD", or "NAME.FIELD2", … : no key of the store begins with it.
 std::string Builder::freeStem(const std::string &field) {
-  auto taken = [&](const std::string &stem) {
-    for (const char *leaf : {"", ".codes", ".scales", ".scale_codes", ".b.codes"})
-      if (params.find(stem + leaf))
+  auto inUse = [&](const std::string &stem) {
+    for (const char *leaf : {"", ".codes", ".b", ".b.codes"})
+      if (exists(stem + leaf))
         return true;
     return false;
   };
   std::string stem = name + "." + field;
-  for (int n = 2; taken(stem); ++n)
+  for (int n = 2; inUse(stem); ++n)
     stem = name + "." + field + std::to_string(n);
   return stem;
 }
@@ -104,7 +110,8 @@ Value Builder::groupValues(const std::string &key, const QuantizedWeight &q,
   std::vector<float> values = scaleTable(q.scaleType);
   for (float &v : values) // codes of NaN are never stored
     v = v == v ? v : 0;
-  Value book = floats(table, {256}, values);
+  Value book = exists(table) ? ParamOp::create(b, loc, f32({256}), table).getResult()
+                             : floats(table, {256}, values);
   return LookupOp::create(b, loc, f32(shape), codes, book, Value(), IntegerAttr());
 }
 
@@ -200,8 +207,8 @@ Value Builder::weight(RankedTensorType type, const CompressedWeight &w) {
 
 Result<Value> buildWeight(OpBuilder &b, Location loc, RankedTensorType type,
                           const std::string &name, const CompressedWeight &weight,
-                          ParamStore &params) {
-  Builder builder(b, loc, params, name);
+                          ParamStore &params, const ParamStore *taken) {
+  Builder builder(b, loc, params, taken, name);
   Value v = builder.weight(type, weight);
   if (builder.problem)
     return *builder.problem;

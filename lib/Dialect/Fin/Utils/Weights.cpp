@@ -91,11 +91,11 @@ SmallVector<ParamOp> weightParams(Value weight) {
   return params;
 }
 
-/// Components that rewrites add to a key: "NAME.q.codes", "NAME.q2.scales", "NAME.lr.b".
+/// Components that rewrites add to a key: "NAME.q.codes", "NAME.q2.scales", "NAME.folded".
 static bool isDerived(StringRef component) {
   if (llvm::is_contained({"codes", "dense"}, component))
     return true;
-  for (StringRef field : {"q", "lr"})
+  for (StringRef field : {"q", "lr", "folded", "rotated", "sliced"})
     if (component.starts_with(field) &&
         llvm::all_of(component.drop_front(field.size()), llvm::isDigit))
       return true;
@@ -137,8 +137,8 @@ int64_t layerOfName(StringRef name) {
 
 Result<NameFilter> NameFilter::parse(const std::string &only, const std::string &skip) {
   NameFilter filter;
-  for (auto [text, name, target] : {std::tuple{&only, "only", &filter.only},
-                                    std::tuple{&skip, "skip", &filter.skip}}) {
+  for (auto [text, name, target] :
+       {std::tuple{&only, "only", &filter.only}, std::tuple{&skip, "skip", &filter.skip}}) {
     if (text->empty())
       continue;
     target->emplace(*text);

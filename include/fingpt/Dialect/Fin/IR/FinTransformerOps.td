@@ -82,22 +82,35 @@ def Fin_RmsNormOp : Fin_TransformerOp<"rms_norm", [AllTypesMatch<["input", "resu
     Over every run of `head_dim` elements of the last axis, or over the whole
     axis without it. `weight` has the length of a run and may be absent.
 
+    The mean divides by `width`, by default the length of a run. A sliced model
+    keeps the leading 448 of 576 coordinates of its residual stream; what it
+    dropped counts as zeros, so the mean still divides by 576.
+
     ```mlir
     %n = fin.rms_norm %x, %g {eps = 1.0e-5 : f64} : tensor<?x?x576xf32>, tensor<576xf32>
     %q1 = fin.rms_norm %q, %gq {eps = 1.0e-6 : f64, head_dim = 64 : i64}
         : tensor<?x?x576xf32>, tensor<64xf32>
+    %s = fin.rms_norm %y {eps = 1.0e-5 : f64, width = 576 : i64} : tensor<?x?x448xf32>
     ```
 
     Refused: a weight of another length, a head_dim that does not divide the
-    axis, a negative eps, a dynamic last axis.
+    axis, a width below the length of a run, a negative eps, a dynamic last axis.
   }];
   let arguments = (ins Fin_FloatTensor:$input, Optional<Fin_FloatVector>:$weight,
-                       F64Attr:$eps, OptionalAttr<I64Attr>:$head_dim);
+                       F64Attr:$eps, OptionalAttr<I64Attr>:$head_dim,
+                       OptionalAttr<I64Attr>:$width);
   let results = (outs Fin_FloatTensor:$result);
   let assemblyFormat = [{
     $input (`,` $weight^)? attr-dict `:` type($input) (`,` type($weight)^)?
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Elements that the statistics are over.
+    int64_t getRun() {
+      return getHeadDim().value_or(
+          ::llvm::cast<::mlir::RankedTensorType>(getType()).getShape().back());
+    }
+  }];
 }
 
 def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
@@ -112,7 +125,8 @@ def Fin_LayerNormOp : Fin_TransformerOp<"layer_norm",
        : (tensor<?x?x768xf32>, tensor<768xf32>, tensor<768xf32>) -> tensor<?x?x768xf32>
     ```
 
-    Refused: as `fin.rms_norm`.
+    Refused: a weight or bias of another length, a head_dim that does not divide
+    the axis, a negative eps, a dynamic last axis.
   }];
   let arguments = (ins Fin_FloatTensor:$input, Optional<Fin_FloatVector>:$weight,
                        Optional<Fin_FloatVector>:$bias, F64Attr:$eps,

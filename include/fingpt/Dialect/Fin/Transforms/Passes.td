@@ -270,6 +270,127 @@ def FinWriteParams : Pass<"fin-write-params", "::mlir::ModuleOp"> {
   ];
 }
 
+def FinFoldNorms : Pass<"fin-fold-norms", "::mlir::ModuleOp"> {
+  let summary = "norms give their parameters to the weights behind them";
+  let description = [{
+    Moves gain and bias of every norm into the linear layers that read it, so that the norm keeps
+    no parameters and commutes with a change of basis. Exact; what `fin-rotate` and `fin-slice`
+    need.
+
+    ```mlir
+    %n = fin.layer_norm %h weight %g bias %b {eps = 1.0e-5 : f64} : …
+    %q = fin.linear %n, %w bias %c : …
+    // becomes
+    %n = fin.layer_norm %h {eps = 1.0e-5 : f64} : …
+    %w1 = fin.param "h.0.attn.q_proj.weight.folded"    // w·diag(g)
+    %c1 = fin.param "h.0.attn.q_proj.bias.folded"      // c + w·b, made if there was no c
+    %q = fin.linear %n, %w1 bias %c1 : …
+    ```
+
+    A head that is tied to the token table gets values of its own when the final norm folds into
+    it: a remark says so. Left alone, because no weight can take their parameters: norms that
+    something else than linear layers reads (q and k norms before rope, the norms on Gemma 2's
+    branches, BERT's after its sums).
+
+    With `center` LayerNorm becomes RMSNorm where that is exact: if only layer norms read a
+    residual stream and only linear layers and tables write it, the rows of the tables and the
+    outputs of the linears are centred, so that there is no mean left to subtract. That holds for
+    GPT-2, OPT and Phi; streams that an RMSNorm reads (whose output depends on the mean) or that
+    a norm writes (BERT, OPT-350M) stay as they are.
+
+    ```mlir
+    %n = fin.rms_norm %h {eps = 1.0e-5 : f64} : …
+    ```
+
+    New weights are computed in f64 and stored in f32, also those that were 16-bit or compressed.
+  }];
+  let options = [
+    Option<"center", "center", "bool", "false",
+           "Make LayerNorm an RMSNorm where that is exact">
+  ];
+  let statistics = [
+    Statistic<"numFolded", "folded", "Norms that gave up their parameters">,
+    Statistic<"numLeft", "left", "Norms that keep them">,
+    Statistic<"numUntied", "untied", "Heads that were tied to their table">,
+    Statistic<"numCentered", "centered", "LayerNorms that became RMSNorms">
+  ];
+}
+
+def FinRotate : Pass<"fin-rotate", "::mlir::ModuleOp"> {
+  let summary = "orthogonal changes of basis that spread outliers";
+  let description = [{
+    Turns the residual stream by an orthogonal Q and the heads' values by a Hadamard matrix, and
+    folds both into the weights (QuaRot). The model computes the same; its weights and activations
+    lose their outliers, which is worth a bit or so when they are rounded to few bits.
+
+    ```mlir
+    %h = fin.embedding %tokens, %table     // table·Q
+    %n = fin.rms_norm %h {…}               // has no parameters: run fin-fold-norms first
+    %v = fin.linear %n, %wv                // w·Q, outputs × H per head
+    %a = fin.attention %q …, %k, %v {…}
+    %o = fin.linear %a, %wo                // Qᵀ·w, inputs × H per head
+    ```
+
+    Keys get the suffix `.rotated`. `kind=hadamard` is a Hadamard matrix with random signs (a
+    random orthogonal factor stands for an odd part that has none), `random` a dense random one.
+    Heads whose size is no power of two keep their values.
+
+    With `online` the inputs of the MLPs' last linears, and queries and keys after rope, are
+    rotated while the model runs: `fin.hadamard` in runs of the largest power of two that divides
+    the width, of a head for q and k. That makes activations and the KV cache fit for 4 bits.
+    Where no rope stands between, the weights of q and k take it.
+
+    ```mlir
+    %x = fin.hadamard %u {size = 512 : i64} : tensor<?x?x1536xf32>
+    %d = fin.linear %x, %wd                // Qᵀ·w, inputs × H per run of 512
+    ```
+
+    Refused: a residual stream that something pins, which is named: norms that keep parameters
+    (Gemma 2 and 3, BERT), a layer_norm (`fin-fold-norms=center` removes it where that is exact).
+  }];
+  let options = [
+    Option<"kind", "kind", "std::string", "\"hadamard\"", "hadamard or random">,
+    Option<"seed", "seed", "uint64_t", "0", "Decides signs and random matrices">,
+    Option<"online", "online", "bool", "false",
+           "Rotate MLP activations, queries and keys while the model runs">
+  ];
+  let statistics = [
+    Statistic<"numRotated", "rotated", "Weights that were multiplied">,
+    Statistic<"numHeads", "heads", "Attentions whose values are turned per head">,
+    Statistic<"numOnline", "online-ops", "fin.hadamard ops that were inserted">
+  ];
+}
+
+def FinDropLayers : Pass<"fin-drop-layers", "::mlir::ModuleOp"> {
+  let summary = "leave whole layers out";
+  let description = [{
+    Hands a layer's input on in place of its result (ShortGPT) and takes it off the model's number
+    of layers. The others keep their names; `fin-add-kv-cache`, which runs later, numbers them
+    anew.
+
+    ```mlir
+    %h3 = …                                      // of layer 2
+    %n = fin.rms_norm %h3, %g3 {…}               // layer 3 …
+    %h4 = arith.addf %r3, %d3 : …                // … up to here
+    %m = fin.rms_norm %h4, %g4 {…}               // layer 4
+    // becomes, with layers=3
+    %h3 = …
+    %m = fin.rms_norm %h3, %g4 {…}
+    ```
+
+    Needs no parameters; runs before or after the norms are folded. Refused: a number that no
+    layer has, the first and the last layer without `force`, all layers, a layer whose inner
+    values others use.
+  }];
+  let options = [
+    ListOption<"layers", "layers", "int64_t", "Numbers of the layers, such as 3,7">,
+    Option<"force", "force", "bool", "false", "The first and the last layer too">
+  ];
+  let statistics = [
+    Statistic<"numDropped", "dropped", "Layers that were left out">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{

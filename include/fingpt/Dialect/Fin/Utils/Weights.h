@@ -50,7 +50,8 @@ void walkSources(mlir::Value v, llvm::SmallPtrSetImpl<mlir::Operation *> &seen,
 llvm::SmallVector<ParamOp> weightParams(mlir::Value weight);
 
 /// "model.layers.0.self_attn.q_proj.weight" of codes, scales and factors under that
-/// stem; the key itself of a single parameter; empty without parameters.
+/// stem; the key of a single parameter, without what a pass appended to it (".dense",
+/// ".folded", ".rotated", ".sliced"); empty without parameters.
 std::string weightName(mlir::Value weight);
 
 /// The layer number in a weight's name, or -1.
@@ -71,7 +72,7 @@ private:
 /// A weight that linears multiply by or that tokens are looked up in, with all of its uses.
 struct LinearWeight {
   std::string name;
-  mlir::Value weight;               ///< [out, in], float
+  mlir::Value weight;                ///< [out, in], float
   llvm::SmallVector<LinearOp> users; ///< in program order; none: a table alone
   bool embedding = false;            ///< a table; with users: a tied head
   int64_t rows() const;

@@ -1,0 +1,80 @@
+// A model made smaller by a recipe: plan, statistics, weights, proof, directory.
+//
+//   CompressOptions o;
+//   o.recipe = …;  o.output = "small";  o.calibration = text;
+//   auto plan = planCompression(*model, o);       // bytes, memory; nothing is computed yet
+//   auto summary = compressModel(*model, o);      // writes "small", a model directory
+//
+// Work goes segment by segment (Segments.h). After each, its tensors and the graph so far are
+// durable in "small.partial"; a run that was killed goes on from there and ends with the same
+// bytes as one that was not. Nothing that depends on time or threads is written.
+#ifndef FINGPT_DRIVER_COMPRESS_H
+#define FINGPT_DRIVER_COMPRESS_H
+
+#include "fingpt/Driver/Compare.h"
+#include "fingpt/Driver/Recipe.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fingpt {
+
+/// A text that a run reads, with its name for reports.
+struct NamedText {
+  std::string name, text;
+};
+
+struct CompressOptions {
+  Recipe recipe;
+  std::string output;
+  bool force = false; ///< replace OUT, and drop what another recipe left unfinished
+  std::optional<NamedText> calibration;
+  /// Without a calibration text, the model writes one where the recipe wants statistics.
+  bool selfText = true;
+  /// For the figures at the end; without one, what calibration left of its text, or more text
+  /// of the model's own.
+  std::optional<NamedText> evaluation;
+  int64_t evaluationChunks = 10; ///< at most; 0: no figures
+  std::string cacheDirectory;
+  /// A line that stays; a line that is replaced by the next.
+  std::function<void(const std::string &)> say, update;
+};
+
+struct PlannedWeight {
+  std::string name;
+  int64_t rows = 0, cols = 0;
+  compress::WeightScheme scheme;
+  uint64_t bytesBefore = 0, bytesAfter = 0;
+  std::string kept; ///< why, if it stays as it is
+  bool table = false;
+};
+
+struct CompressPlan {
+  std::vector<PlannedWeight> weights;
+  uint64_t bytesBefore = 0; ///< all parameters
+  uint64_t bytesAfter = 0;  ///< predicted; with a budget the budget
+  uint64_t otherBytes = 0;  ///< of parameters that no scheme touches
+  uint64_t parameters = 0;
+  uint64_t peakBytes = 0; ///< estimate of memory
+  double seconds = 0;     ///< estimate
+};
+
+/// Which weights get which form. With a budget the forms are those of the smallest and largest
+/// candidate until statistics decide. Error: names what cannot be: a pattern that matches no
+/// weight, a method that needs a calibration text without one, a budget out of reach.
+Result<CompressPlan> planCompression(Model &model, const CompressOptions &options);
+
+struct CompressSummary {
+  CompressPlan plan;
+  uint64_t bytesAfter = 0;
+  double bitsPerWeight = 0;
+  std::optional<Comparison> quality;
+  size_t resumedSegments = 0;
+};
+Result<CompressSummary> compressModel(Model &model, const CompressOptions &options);
+
+} // namespace fingpt
+
+#endif // FINGPT_DRIVER_COMPRESS_H

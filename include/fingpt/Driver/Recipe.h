@@ -1,0 +1,80 @@
+// What `fingpt compress` is to do.
+//
+//   --scheme rot+w4g64+lr16 --layer 'down_proj=w5g64' --keep lm_head --calib notes.txt
+//
+// and the file that says the same (YAML or JSON; every member may be absent):
+//
+//   scheme: rot+w4g64+lr16         # or tier: fast | balanced | best
+//   embeddings: w8g64              # token table, and the head tied to it
+//   layers:
+//     down_proj: w5g64             # regular expression: weight scheme; the first match counts
+//   keep: [lm_head]                # regular expressions; lm_head is the output head
+//   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}
+//   candidates: [w2g64, w3g64, w4g64, w6g64]   # what a budget may choose from
+//   calibration: {tokens: 16384, context: 512, sequential: true}
+//   kv_cache: int8                 # or int4
+//   seed: 0
+//
+// A scheme is rewrites of the whole graph, then the form of each weight:
+//
+//   rot           rotate by a Hadamard matrix (fin-fold-norms, fin-rotate)
+//   sliceP        remove P percent of the residual stream's width (fin-slice)
+//   dropN         remove the N layers that change their input least (fin-drop-layers)
+//   w4g64, nf4, svd25, w3g64+lr16, …   see Compress/WeightScheme.h
+#ifndef FINGPT_DRIVER_RECIPE_H
+#define FINGPT_DRIVER_RECIPE_H
+
+#include "fingpt/Compress/WeightScheme.h"
+#include "fingpt/Support/Json.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace fingpt {
+
+struct Recipe {
+  bool rotate = false;
+  double slice = 0; ///< share of the width
+  int64_t dropLayers = 0;
+  compress::WeightScheme weights; ///< of linears; keep() if only the graph changes
+  compress::WeightScheme embeddings;
+  std::vector<std::pair<std::string, compress::WeightScheme>> layers;
+  std::vector<std::string> keep;
+
+  std::optional<uint64_t> size; ///< bytes of all parameters
+  std::optional<double> bitsPerWeight;
+  std::optional<double> maxPerplexity; ///< allowed relative rise, .02 for 2%
+  std::vector<compress::WeightScheme> candidates;
+
+  int64_t tokens = 16384, context = 512;
+  bool sequential = true;
+  std::string kvCache; ///< "", "int8" or "int4"
+  uint64_t seed = 0;
+
+  bool hasBudget() const { return size || bitsPerWeight || maxPerplexity; }
+  /// Any part that reads statistics of inputs, if they are to be had.
+  bool wantsCalibration() const;
+  /// Everything, with defaults: echoed into the output, and compared on resume.
+  Json json() const;
+};
+
+/// "rot+slice25+w4g64+lr16" into `recipe`. Error: the part that was not understood.
+Status applyScheme(std::string_view text, Recipe &recipe);
+/// "fast", "balanced" or "best".
+Status applyTier(std::string_view tier, Recipe &recipe);
+/// A recipe file. Error: FILE:/pointer: what, expected, got.
+Result<Recipe> readRecipe(const std::string &file);
+
+/// "70MiB", "1.5GB", "73400320".
+Result<uint64_t> parseBytes(std::string_view text);
+/// "2%", "+2%" or "0.02" as a share.
+Result<double> parseShare(std::string_view text);
+/// "70.0 MiB".
+std::string bytesText(uint64_t bytes);
+
+} // namespace fingpt
+
+#endif // FINGPT_DRIVER_RECIPE_H

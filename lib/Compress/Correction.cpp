@@ -1,0 +1,38 @@
+#include "fingpt/Compress/Correction.h"
+
+namespace fingpt::compress {
+
+Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatrixD drift,
+                                      ConstMatrixD residual, double damping) {
+  auto shape = [](ConstMatrixD m) {
+    return std::to_string(m.rows) + "x" + std::to_string(m.cols);
+  };
+  if (h.rows != w.cols || h.cols != w.cols || drift.rows != w.cols || drift.cols != w.cols)
+    return Error::at("correction", "statistics", std::to_string(w.cols) + " inputs",
+                     shape(h) + " and " + shape(drift));
+  if (residual.rows != 0 && (residual.rows != w.cols || residual.cols != w.rows))
+    return Error::at("correction", "residual statistics",
+                     std::to_string(w.cols) + "x" + std::to_string(w.rows), shape(residual));
+  DampingOptions options;
+  options.fraction = damping;
+  options.limit = std::max(options.limit, 100 * damping);
+  auto inverse = inverseFactor(h, options);
+  if (!inverse)
+    return inverse.takeError();
+  Matrix<double> wide(w);
+  Matrix<double> wanted = product(wide, drift, Transpose::No, Transpose::Yes);
+  if (residual.rows != 0)
+    for (int64_t i = 0; i < w.rows; ++i)
+      for (int64_t j = 0; j < w.cols; ++j)
+        wanted(i, j) += residual(j, i);
+  // H'⁻¹ = UᵀU
+  Matrix<double> step = product(product(wanted, inverse->factor, Transpose::No, Transpose::Yes),
+                                inverse->factor);
+  Matrix<float> out(w.rows, w.cols);
+  for (int64_t i = 0; i < w.rows; ++i)
+    for (int64_t j = 0; j < w.cols; ++j)
+      out(i, j) = static_cast<float>(wide(i, j) + step(i, j));
+  return out;
+}
+
+} // namespace fingpt::compress

@@ -1,0 +1,132 @@
+#include "CompressState.h"
+
+#include "fingpt/Support/AtomicDirectory.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace fingpt {
+
+static Error systemError(const std::string &path, const char *what) {
+  return Error::at(escaped(path, 1000), std::string(what) + ": " + std::strerror(errno));
+}
+
+/// Where two documents first differ: "recipe/scheme: w4g64 then, w3g64 now".
+static std::string difference(const Json &then, const Json &now, const std::string &where) {
+  if (then.is_object() && now.is_object()) {
+    for (const auto &[key, value] : now.items()) {
+      std::string at = where.empty() ? key : where + "/" + key;
+      if (!then.contains(key))
+        return at + ": absent then, " + describe(value) + " now";
+      if (then[key] != value)
+        return difference(then[key], value, at);
+    }
+    for (const auto &[key, value] : then.items())
+      if (!now.contains(key))
+        return (where.empty() ? key : where + "/" + key) + ": " + describe(value) +
+               " then, absent now";
+  }
+  return where + ": " + then.dump() + " then, " + now.dump() + " now";
+}
+
+Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &output,
+                                                           const Json &fingerprint, bool force) {
+  std::unique_ptr<CompressState> s(new CompressState);
+  std::string target = output;
+  while (target.size() > 1 && target.back() == '/')
+    target.pop_back();
+  s->directory = target + ".partial";
+  std::error_code ec;
+  fs::create_directories(s->directory, ec);
+  if (ec)
+    return Error::at(escaped(s->directory, 1000), "cannot create: " + ec.message());
+  std::string lockFile = s->directory + "/lock";
+  s->lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (s->lock < 0)
+    return systemError(lockFile, "cannot create");
+  if (::flock(s->lock, LOCK_EX | LOCK_NB) != 0)
+    return Error::at(escaped(s->directory, 1000), "another process is at work in it");
+
+  std::string file = s->directory + "/state.json";
+  if (fs::exists(file, ec)) {
+    Result<Json> state = readJsonFile(file);
+    if (!state)
+      return state.takeError();
+    bool same = state->is_object() && state->contains("fingerprint") &&
+                (*state)["fingerprint"] == fingerprint;
+    if (same) {
+      s->state = std::move(*state);
+    } else if (!force) {
+      Json then = state->is_object() ? state->value("fingerprint", Json::object()) : Json::object();
+      return Error::at(escaped(s->directory, 1000),
+                       "holds an unfinished run of another recipe (" +
+                           difference(then, fingerprint, "") +
+                           "); --force starts anew, the old recipe goes on with it");
+    }
+  }
+  if (s->state.is_null()) {
+    for (const fs::directory_entry &entry : fs::directory_iterator(s->directory, ec))
+      if (entry.path().filename() != "lock")
+        fs::remove(entry.path(), ec);
+    s->state = Json{{"fingerprint", fingerprint}};
+    if (Status written = writeFileAtomically(file, s->state.dump(1) + "\n"); !written)
+      return written.takeError();
+  }
+  for (;; ++s->done) {
+    std::string name = s->tensorFile(s->done);
+    name.replace(name.rfind('.'), std::string::npos, ".json");
+    if (!fs::exists(name, ec))
+      break;
+  }
+  return s;
+}
+
+CompressState::~CompressState() {
+  if (lock >= 0)
+    ::close(lock);
+}
+
+const Json &CompressState::get(const std::string &key) const {
+  static const Json none;
+  auto it = state.find(key);
+  return it == state.end() ? none : *it;
+}
+
+Status CompressState::put(const std::string &key, Json value) {
+  state[key] = std::move(value);
+  return writeFileAtomically(directory + "/state.json", state.dump(1) + "\n");
+}
+
+std::string CompressState::tensorFile(size_t i) const {
+  char name[40];
+  std::snprintf(name, sizeof name, "/segment-%04zu.safetensors", i);
+  return directory + name;
+}
+
+Result<Json> CompressState::segment(size_t i) const {
+  std::string name = tensorFile(i);
+  name.replace(name.rfind('.'), std::string::npos, ".json");
+  return readJsonFile(name);
+}
+
+Status CompressState::finishSegment(const Json &value) {
+  std::string name = tensorFile(done);
+  name.replace(name.rfind('.'), std::string::npos, ".json");
+  Status s = writeFileAtomically(name, value.dump() + "\n");
+  if (s)
+    ++done;
+  return s;
+}
+
+void CompressState::remove() {
+  std::error_code ec;
+  fs::remove_all(directory, ec);
+}
+
+} // namespace fingpt

@@ -1,0 +1,51 @@
+// What an unfinished compression has on disk: "OUT.partial".
+//
+//   state.json            the fingerprint of the run, and what the budget decided
+//   segment-0007.safetensors, segment-0007.json
+//                         tensors; rows of the report and the graph up to there
+//
+// A segment counts once its .json is there: it is written last, synced and renamed.
+#ifndef FINGPT_LIB_DRIVER_COMPRESSSTATE_H
+#define FINGPT_LIB_DRIVER_COMPRESSSTATE_H
+
+#include "fingpt/Params/ParamStore.h"
+#include "fingpt/Support/Json.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fingpt {
+
+class CompressState {
+public:
+  /// Opens or creates the directory and locks it. Error: another process has it, or what is there
+  /// is of another run (`force` drops it), with the first difference.
+  static Result<std::unique_ptr<CompressState>> open(const std::string &output,
+                                                     const Json &fingerprint, bool force);
+  ~CompressState();
+
+  /// What was kept under a name, null if nothing.
+  const Json &get(const std::string &key) const;
+  Status put(const std::string &key, Json value);
+
+  size_t segmentsDone() const { return done; }
+  /// Rows and graph of the last finished segment.
+  Result<Json> segment(size_t i) const;
+  std::string tensorFile(size_t i) const;
+  /// Makes segment `segmentsDone()` durable; its tensors were written to tensorFile() before.
+  Status finishSegment(const Json &value);
+  /// After publication.
+  void remove();
+
+private:
+  CompressState() = default;
+  std::string directory;
+  Json state;
+  size_t done = 0;
+  int lock = -1;
+};
+
+} // namespace fingpt
+
+#endif // FINGPT_LIB_DRIVER_COMPRESSSTATE_H

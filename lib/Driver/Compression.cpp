@@ -1,0 +1,904 @@
+#include "Compression.h"
+
+#include "fingpt/Compress/Correction.h"
+#include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
+#include "fingpt/Driver/SelfText.h"
+#include "fingpt/Import/ModelDirectory.h"
+#include "fingpt/Params/SafetensorsWriter.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+using namespace mlir;
+
+namespace fingpt {
+
+using compress::CompressedWeight;
+using compress::Gram;
+using compress::WeightProblem;
+using compress::WeightScheme;
+
+/// Of the statistics under which weights make good the drift of their inputs.
+static const double kCorrectionDamping = std::getenv("XD") ? atof(std::getenv("XD")) : 0.1;
+
+func::FuncOp forwardOf(ModuleOp module) {
+  return module.lookupSymbol<func::FuncOp>("forward");
+}
+
+static std::string textOf(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os, OpPrintingFlags().elideLargeElementsAttrs(std::numeric_limits<int64_t>::max()));
+  return text;
+}
+
+static std::string hex(uint64_t hash) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
+  llvm::StringSet<> seen;
+  uint64_t bytes = 0;
+  graph.walk([&](fin::ParamOp op) {
+    if (seen.insert(op.getKey()).second)
+      if (const ParamInfo *info = params.find(op.getKey()))
+        bytes += info->bytes;
+  });
+  return bytes;
+}
+
+/// Tells models apart without reading all of them: the graph, and of every parameter its shape
+/// and 4 KiB from its beginning and middle.
+static Result<std::string> sourceHash(ModuleOp graph, const ParamStore &params) {
+  XXH3_state_t *state = XXH3_createState();
+  XXH3_64bits_reset(state);
+  std::string text = textOf(graph);
+  XXH3_64bits_update(state, text.data(), text.size());
+  llvm::StringSet<> seen;
+  std::optional<Error> problem;
+  graph.walk([&](fin::ParamOp op) {
+    if (problem || !seen.insert(op.getKey()).second)
+      return;
+    Result<TensorData> data = params.get(op.getKey());
+    if (!data) {
+      problem = data.takeError();
+      return;
+    }
+    uint64_t half = data->bytes / 2;
+    XXH3_64bits_update(state, data->data, std::min<uint64_t>(4096, data->bytes));
+    XXH3_64bits_update(state, data->as<uint8_t>() + half,
+                       std::min<uint64_t>(4096, data->bytes - half));
+    params.release(op.getKey());
+  });
+  uint64_t hash = XXH3_64bits_digest(state);
+  XXH3_freeState(state);
+  if (problem)
+    return *problem;
+  return hex(hash);
+}
+
+//===----------------------------------------------------------------------===//
+// Plan
+//===----------------------------------------------------------------------===//
+
+static uint64_t availableMemory() {
+  return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
+}
+
+static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
+                     bool decoder) {
+  const Recipe &recipe = options.recipe;
+  bool statistics =
+      options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
+  double tokens = statistics ? double(recipe.tokens) : 0;
+  double flops = 0;
+  uint64_t largest = 0, dense = 0;
+  for (const PlannedWeight &w : plan.weights) {
+    double m = double(w.rows), n = double(w.cols);
+    largest = std::max(largest, uint64_t(w.rows) * uint64_t(w.cols));
+    dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
+    if (w.table)
+      continue;
+    flops += tokens * (3 * m * n + 2 * n * n / 3);
+    double methods = recipe.hasBudget() ? double(recipe.candidates.size()) : 1;
+    if (!w.scheme.keep() && tokens > 0)
+      flops += methods * (3 * m * n * n + 2 * n * n * n);
+    if (w.scheme.residualRank > 0 || w.scheme.removed > 0)
+      flops += 20 * std::min(m, n) * m * n;
+  }
+  plan.seconds = flops / 40e9 + double(dense) / 1e9;
+  plan.peakBytes = uint64_t(tokens) * uint64_t(width) * 4 + largest * 16;
+  if (recipe.hasBudget())
+    plan.peakBytes += dense;
+  if (options.evaluationChunks > 0)
+    plan.peakBytes = std::max(plan.peakBytes, 2 * dense);
+}
+
+/// Tables alone are looked up in: their elements, with those of norms and biases, are
+/// parameters too.
+static uint64_t parameterCount(ModuleOp graph, const std::vector<PlannedWeight> &weights) {
+  uint64_t count = 0;
+  for (const PlannedWeight &w : weights)
+    count += uint64_t(w.rows) * uint64_t(w.cols);
+  fin::WeightAnalysis analysis;
+  llvm::DenseSet<Value> seen;
+  func::FuncOp forward = forwardOf(graph);
+  llvm::DenseSet<Value> known;
+  for (const fin::LinearWeight &w : fin::linearWeights(forward))
+    known.insert(w.weight);
+  forward.walk([&](Operation *op) {
+    if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
+      return;
+    for (Value v : op->getOperands())
+      if (analysis.isWeight(v) && !known.contains(v) && seen.insert(v).second)
+        if (auto type = dyn_cast<RankedTensorType>(v.getType());
+            type && !fin::weightParams(v).empty())
+          count += uint64_t(type.getNumElements());
+  });
+  return count;
+}
+
+static Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
+                                      const CompressOptions &options, bool decoder) {
+  auto weights = planWeights(forwardOf(graph), params, options.recipe);
+  if (!weights)
+    return weights.takeError();
+  CompressPlan plan;
+  plan.weights = std::move(*weights);
+  plan.bytesBefore = storedParameterBytes(graph, params);
+  plan.parameters = parameterCount(graph, plan.weights);
+  plan.otherBytes = plan.bytesBefore;
+  int64_t width = 0;
+  uint64_t before = 0;
+  for (const PlannedWeight &w : plan.weights) {
+    before += w.bytesBefore;
+    plan.bytesAfter += w.bytesAfter;
+    width = std::max(width, std::min(w.rows, w.cols));
+  }
+  plan.otherBytes -= std::min(before, plan.bytesBefore);
+  plan.bytesAfter += plan.otherBytes;
+  estimate(plan, options, width, decoder);
+  return plan;
+}
+
+Result<CompressPlan> planCompression(Model &model, const CompressOptions &options) {
+  bool statistics = options.calibration || (options.selfText && model.isDecoder());
+  if (!statistics && options.recipe.hasBudget())
+    return Error::at("budget", "needs statistics of inputs", "--calib FILE", "none");
+  const ParamStore &params = *model.imported().params;
+  Result<CompressPlan> plan = planGraph(model.graph(), params, options, model.isDecoder());
+  if (!plan)
+    return plan;
+  const Recipe &recipe = options.recipe;
+  if (recipe.size || recipe.bitsPerWeight) {
+    uint64_t budget = recipe.size ? *recipe.size
+                                  : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
+    uint64_t least = plan->otherBytes;
+    for (const PlannedWeight &w : plan->weights) {
+      uint64_t smallest = w.bytesBefore;
+      if (w.kept.empty())
+        for (const WeightScheme &c : recipe.candidates)
+          smallest = std::min(
+              smallest, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore))));
+      least += smallest;
+    }
+    if (budget < least)
+      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
+                       bytesText(budget));
+    plan->bytesAfter = std::min(budget, plan->bytesBefore);
+  }
+  if (uint64_t available = availableMemory(); plan->peakBytes > available)
+    return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
+                     bytesText(available) + " available");
+  if (!options.output.empty()) {
+    std::filesystem::path directory =
+        std::filesystem::absolute(options.output).parent_path();
+    struct statvfs disk {};
+    uint64_t needed = 2 * plan->bytesAfter;
+    if (::statvfs(directory.c_str(), &disk) == 0 &&
+        uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
+      return Error::at(escaped(directory.string(), 1000), "too little disk space",
+                       bytesText(needed),
+                       bytesText(uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize)));
+  }
+  return plan;
+}
+
+//===----------------------------------------------------------------------===//
+// Beginning
+//===----------------------------------------------------------------------===//
+
+const PlannedWeight &Compression::planned(const std::string &name) const {
+  for (const PlannedWeight &w : summary.plan.weights)
+    if (w.name == name)
+      return w;
+  llvm_unreachable("every weight of a segment is planned");
+}
+
+static Json textFingerprint(const std::optional<NamedText> &text) {
+  return text ? Json(hex(XXH3_64bits(text->text.data(), text->text.size()))) : Json();
+}
+
+Json Compression::fingerprint() const {
+  return Json{{"format_version", 1},
+              {"recipe", options.recipe.json()},
+              {"source", summary.plan.bytesBefore},
+              {"calibration", textFingerprint(options.calibration)},
+              {"evaluation", textFingerprint(options.evaluation)},
+              {"evaluation_chunks", options.evaluationChunks},
+              {"own_text", options.selfText}};
+}
+
+Status Compression::rewriteGraph() {
+  rewritten = OwningOpRef<ModuleOp>(model.graph().clone());
+  const Recipe &r = options.recipe;
+  if (r.rotate || r.slice > 0 || r.dropLayers > 0)
+    return Error::at("scheme", "rot, slice and drop are not available yet");
+  return Status::ok();
+}
+
+Status Compression::open() {
+  const Recipe &recipe = options.recipe;
+  std::error_code ec;
+  if (!options.force && std::filesystem::exists(options.output, ec) &&
+      !std::filesystem::is_empty(options.output, ec))
+    return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
+  if (Status s = rewriteGraph(); !s)
+    return s;
+  const ParamStore &params = *model.imported().params;
+  Result<CompressPlan> plan = planCompression(model, options);
+  if (!plan)
+    return plan.takeError();
+  summary.plan = std::move(*plan);
+  Json print = fingerprint();
+  Result<std::string> hash = sourceHash(model.graph(), params);
+  if (!hash)
+    return hash.takeError();
+  print["source"] = *hash;
+  auto opened = CompressState::open(options.output, print, options.force);
+  if (!opened)
+    return opened.takeError();
+  state = std::move(*opened);
+
+  context = recipe.context;
+  if (model.contextLength() > 0)
+    context = std::min(context, model.contextLength());
+  return readTexts();
+}
+
+/// Shorter sequences cost less to write one by one.
+constexpr int64_t kOwnContext = 256, kOwnTokens = 8192, kOwnHeldOut = 4;
+
+/// The model samples its calibration text, and more of it to be measured on. The tokens are kept:
+/// a run that goes on does not write them again.
+Status Compression::writeOwnText() {
+  context = std::min(context, kOwnContext);
+  int64_t sequences = std::max<int64_t>(1, std::min(options.recipe.tokens, kOwnTokens) / context);
+  int64_t measured = options.evaluationChunks > 0 && !options.evaluation
+                         ? std::min(options.evaluationChunks, kOwnHeldOut)
+                         : 0;
+  if (state->get("own_text").is_null()) {
+    update("compiling");
+    JITOptions jit;
+    jit.forward = false;
+    jit.keepStored = true;
+    jit.cacheDirectory = options.cacheDirectory;
+    auto code = model.compile(jit);
+    if (!code)
+      return code.takeError();
+    auto sampled = sampleSequences(model, **code, sequences + measured, context,
+                                   options.recipe.seed, [&](int64_t done, int64_t all) {
+                                     update("writing calibration text: " + std::to_string(done) +
+                                            " of " + std::to_string(all) + " tokens");
+                                   });
+    if (!sampled)
+      return sampled.takeError();
+    if (Status s = state->put("own_text", Json(*sampled)); !s)
+      return s;
+  }
+  calibrationName = "sampled from the model";
+  for (const Json &row : state->get("own_text")) {
+    auto tokens = row.get<std::vector<int32_t>>();
+    if (int64_t(samples.size()) < sequences) {
+      SegmentSample sample;
+      sample.length = context;
+      sample.tokens = std::move(tokens);
+      samples.push_back(std::move(sample));
+    } else {
+      heldOut.insert(heldOut.end(), tokens.begin(), tokens.end());
+      heldOutName = calibrationName;
+    }
+  }
+  return Status::ok();
+}
+
+Status Compression::readTexts() {
+  const Recipe &recipe = options.recipe;
+  size_t used = 0;
+  if (!options.calibration && options.selfText && model.isDecoder() && recipe.wantsCalibration())
+    if (Status s = writeOwnText(); !s)
+      return s;
+  if (options.calibration) {
+    CalibrationOptions calibration;
+    calibration.tokens = recipe.tokens;
+    calibration.context = context;
+    auto made = calibrationSamples(model, options.calibration->text, calibration);
+    if (!made)
+      return made.error().in(options.calibration->name);
+    samples = std::move(*made);
+    used = samples.size() * size_t(context);
+    calibrationName = options.calibration->name;
+  }
+  if (options.evaluationChunks <= 0 || !model.isDecoder())
+    return Status::ok();
+  const std::optional<NamedText> &text =
+      options.evaluation ? options.evaluation : options.calibration;
+  if (!text)
+    return Status::ok();
+  // Enough bytes for the tokens that are wanted.
+  size_t wanted = (options.evaluation ? 0 : used) + size_t(options.evaluationChunks * context);
+  size_t limit = std::min(text->text.size(), wanted * 16 + 4096);
+  while (limit < text->text.size() && (static_cast<uint8_t>(text->text[limit]) & 0xc0) == 0x80)
+    ++limit;
+  auto tokens = evaluationTokens(model, std::string_view(text->text).substr(0, limit), context, 0);
+  if (!tokens)
+    return tokens.error().in(text->name);
+  size_t begin = options.evaluation ? 0 : used;
+  if (tokens->size() > begin) {
+    size_t end = std::min(tokens->size(), begin + size_t(options.evaluationChunks * context));
+    heldOut.assign(tokens->begin() + long(begin), tokens->begin() + long(end));
+    heldOutName = text->name;
+  }
+  return Status::ok();
+}
+
+/// Segments if there are statistics to gather, else layers.
+void Compression::makeUnits() {
+  func::FuncOp forward = forwardOf(*rewritten);
+  std::vector<fin::LinearWeight> weights = fin::linearWeights(forward);
+  auto touched = [&](const std::string &name) { return !planned(name).scheme.keep(); };
+  llvm::StringSet<> inSegments;
+  if (segments) {
+    for (size_t i = 0; i < segments->size(); ++i) {
+      Unit unit;
+      unit.segment = i;
+      for (const SegmentTap &tap : segments->segment(i).taps) {
+        unit.groups.push_back(tap.weights);
+        for (const std::string &name : tap.weights)
+          inSegments.insert(name);
+      }
+      units.push_back(std::move(unit));
+    }
+  }
+  int64_t layer = -2;
+  for (const fin::LinearWeight &w : weights) {
+    if (inSegments.contains(w.name))
+      continue;
+    if (units.empty() || units.back().segment || fin::layerOfName(w.name) != layer) {
+      layer = fin::layerOfName(w.name);
+      units.emplace_back();
+    }
+    units.back().groups.push_back({w.name});
+  }
+  for (const Unit &unit : units)
+    for (const auto &group : unit.groups)
+      for (const std::string &name : group)
+        total += touched(name);
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+/// At most 64 singular values of w·R, R·Rᵀ = H, and their ranks: for people to look at.
+static void addSpectrum(Json &row, compress::ConstMatrixF w, const Gram *gram) {
+  using namespace compress;
+  Matrix<double> wide(w);
+  // The smaller of W·H·Wᵀ and its mirror image has the squares as eigenvalues.
+  Matrix<double> square;
+  if (gram && w.rows <= w.cols) {
+    square = product(timesSymmetric(wide, gram->h), wide, Transpose::No, Transpose::Yes);
+  } else if (gram) {
+    Result<Whitener> white = Whitener::cholesky(gram->h);
+    if (!white)
+      return;
+    Matrix<double> scaled = white->apply(wide);
+    square = product(scaled, scaled, Transpose::Yes, Transpose::No);
+  } else if (w.rows <= w.cols) {
+    square = product(wide, wide, Transpose::No, Transpose::Yes);
+  } else {
+    square = product(wide, wide, Transpose::Yes, Transpose::No);
+  }
+  if (square.rows() > 2048)
+    return; // minutes for a picture
+  Result<EigenPairs> pairs = eigh(square);
+  if (!pairs)
+    return;
+  Json values = Json::array(), ranks = Json::array();
+  auto n = int64_t(pairs->values.size());
+  for (int64_t k = 0; k < std::min<int64_t>(n, 64); ++k) {
+    int64_t rank = n <= 64 ? k : k * (n - 1) / 63;
+    double v = std::sqrt(std::max(0.0, pairs->values[size_t(rank)]));
+    values.push_back(double(float(v)));
+    ranks.push_back(rank);
+  }
+  row["spectrum"] = std::move(values);
+  row["spectrum_ranks"] = std::move(ranks);
+}
+
+static Json reportRow(const PlannedWeight &plan, const CompressedWeight *c) {
+  Json row = {{"name", plan.name},
+              {"layer", fin::layerOfName(plan.name)},
+              {"shape", {plan.rows, plan.cols}},
+              {"scheme", compress::weightSchemeText(plan.scheme)},
+              {"form", c ? c->form() : "kept"},
+              {"bytes_before", plan.bytesBefore}};
+  bool kept = !c || c->kept();
+  uint64_t bytes = kept ? plan.bytesBefore : uint64_t(c->storedBytes());
+  row["bytes_after"] = bytes;
+  row["bits"] = 8.0 * double(bytes) / (double(plan.rows) * double(plan.cols));
+  row["error"] = kept ? 0.0 : c->error;
+  row["rounding_error"] = kept ? 0.0 : c->roundingError;
+  row["rank"] = nullptr;
+  if (!kept)
+    for (const compress::WeightTerm &term : c->terms) {
+      if (const auto *pair = std::get_if<compress::QuantizedLowRank>(&term))
+        row["rank"] = pair->a.rows;
+      else if (const auto *factors = std::get_if<compress::LowRankTerm>(&term))
+        row["rank"] = factors->a.rows();
+    }
+  row["sensitivity"] = nullptr;
+  row["spectrum"] = Json::array();
+  row["spectrum_ranks"] = Json::array();
+  row["note"] = c ? c->note : "";
+  row["kept"] = kept;
+  row["kept_reason"] = !kept ? "" : !plan.kept.empty() ? plan.kept : c ? c->note : "";
+  return row;
+}
+
+std::optional<Gram> Compression::gramOf(const std::string &name, const std::vector<Gram> &grams,
+                                        const Segment &segment) const {
+  for (size_t t = 0; t < segment.taps.size(); ++t)
+    for (const std::string &weight : segment.taps[t].weights)
+      if (weight == name) {
+        Gram gram = grams[t];
+        if (planned(name).table) {
+          // Tokens are looked up in it too: a row's own error counts beside that of the logits.
+          double mean = 0;
+          int64_t n = gram.columns();
+          for (int64_t j = 0; j < n; ++j)
+            mean += gram.h(j, j) / double(n);
+          for (int64_t j = 0; j < n; ++j)
+            gram.h(j, j) += mean;
+        }
+        return gram;
+      }
+  return std::nullopt;
+}
+
+static std::string shortName(const std::string &name) {
+  StringRef s(name);
+  s.consume_back(".weight");
+  s.consume_front("model.");
+  return s.str();
+}
+
+double Compression::Clock::work(const PlannedWeight &w) {
+  return double(w.rows) * double(w.cols) * (double(w.cols) + 20000);
+}
+
+double Compression::Clock::left(const PlannedWeight &finished) {
+  done += work(finished);
+  double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return done > 0 ? elapsed * std::max(0.0, total - done) / done : 0;
+}
+
+static std::string timeText(double seconds) {
+  char text[32];
+  auto whole = static_cast<long long>(seconds + 0.5);
+  std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
+  return text;
+}
+
+/// What is rounded in place of the weight; empty for the weight itself.
+Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
+                                                      compress::ConstMatrixF w,
+                                                      const DriftStatistics &statistics,
+                                                      const Segment &segment) const {
+  // A tied table serves the embeddings as it is.
+  if (statistics.drifts.empty() || planned(name).table || planned(name).scheme.keep())
+    return compress::Matrix<float>();
+  for (size_t t = 0; t < segment.taps.size(); ++t)
+    if (llvm::is_contained(segment.taps[t].weights, name)) {
+      bool writer = name == segment.residualWriter;
+      return compress::correctedWeight(w, compress::symmetric(statistics.grams[t].h).view(),
+                                       statistics.drifts[t],
+                                       writer ? statistics.residual.view()
+                                              : compress::ConstMatrixD(),
+                                       kCorrectionDamping);
+    }
+  return compress::Matrix<float>();
+}
+
+Status Compression::compressUnit(size_t index, const DriftStatistics &statistics) {
+  const std::vector<Gram> &grams = statistics.grams;
+  ParamStore &params = *model.imported().params;
+  const Unit &unit = units[index];
+  llvm::StringMap<fin::LinearWeight> byName;
+  for (fin::LinearWeight &w : fin::linearWeights(forwardOf(*result)))
+    byName.try_emplace(w.name, w);
+  ParamStore made;
+  Json unitRows = Json::array();
+  for (const std::vector<std::string> &group : unit.groups) {
+    std::vector<fin::DenseWeight> dense;
+    std::vector<WeightProblem> problems;
+    std::vector<WeightScheme> schemes;
+    std::optional<Gram> gram;
+    for (const std::string &name : group) {
+      const PlannedWeight &plan = planned(name);
+      if (plan.scheme.keep()) {
+        Json row = reportRow(plan, nullptr);
+        unitRows.push_back(std::move(row));
+        continue;
+      }
+      if (unit.segment && !gram && !grams.empty())
+        gram = gramOf(name, grams, segments->segment(*unit.segment));
+      Result<fin::DenseWeight> values = fin::denseWeight(byName.find(name)->second.weight, params);
+      if (!values)
+        return values.takeError();
+      dense.push_back(std::move(*values));
+      problems.push_back({name, {}, gram ? &*gram : nullptr, int64_t(plan.bytesBefore)});
+      schemes.push_back(plan.scheme);
+    }
+    std::vector<compress::Matrix<float>> targets(dense.size());
+    for (size_t i = 0; i < dense.size(); ++i) {
+      problems[i].w = dense[i].view();
+      if (!unit.segment)
+        continue;
+      auto target = targetOf(problems[i].name, problems[i].w, statistics,
+                             segments->segment(*unit.segment));
+      if (!target)
+        return target.error().in(problems[i].name);
+      targets[i] = std::move(*target);
+      if (!targets[i].empty())
+        problems[i].w = targets[i].view();
+    }
+    auto results = compress::compressGroup(problems, schemes);
+    if (!results)
+      return results.takeError();
+    for (size_t i = 0; i < problems.size(); ++i) {
+      const CompressedWeight &c = (*results)[i];
+      Json row = reportRow(planned(problems[i].name), &c);
+      if (gram || problems[i].w.rows * problems[i].w.cols < (1 << 22))
+        addSpectrum(row, problems[i].w, gram ? &*gram : nullptr);
+      if (sensitivities.contains(problems[i].name))
+        row["sensitivity"] = sensitivities[problems[i].name];
+      ++compressed;
+      char line[300];
+      std::snprintf(line, sizeof line,
+                    "%4zu/%zu  %-30s %-22s error %-8.3g (rounding %.3g)  %s left%s%s", compressed,
+                    total, shortName(problems[i].name).c_str(), c.form().c_str(), c.error,
+                    c.roundingError, timeText(clock.left(planned(problems[i].name))).c_str(),
+                    c.note.empty() ? "" : "  ", c.note.c_str());
+      say(line);
+      unitRows.push_back(std::move(row));
+      if (c.kept())
+        continue;
+      Value old = byName.find(problems[i].name)->second.weight;
+      OpBuilder b(&*result->getContext());
+      b.setInsertionPointAfterValue(old);
+      Result<Value> built =
+          fin::buildWeight(b, old.getLoc(), cast<RankedTensorType>(old.getType()),
+                           problems[i].name, c, made, &params);
+      if (!built)
+        return built.takeError();
+      old.replaceAllUsesWith(*built);
+    }
+  }
+  fin::eraseDeadWeights(forwardOf(*result));
+  // Tensors first; the segment counts once its record is there.
+  std::vector<std::string> keys;
+  SafetensorsWriter writer(state->tensorFile(index));
+  for (const ParamInfo *info : made.list())
+    if (Status s = writer.declare(info->name, info->dtype, info->shape); !s)
+      return s;
+  if (Status s = writer.begin(); !s)
+    return s;
+  for (const std::string &name : writer.order()) {
+    Result<TensorData> data = made.get(name);
+    if (!data)
+      return data.takeError();
+    if (Status s = writer.write(name, data->data, data->bytes); !s)
+      return s;
+  }
+  if (Status s = writer.finish(); !s)
+    return s;
+  if (Status s = params.addSafetensors(state->tensorFile(index)); !s)
+    return s;
+  if (Status s = state->finishSegment({{"rows", unitRows}, {"graph", textOf(*result)}}); !s)
+    return s;
+  for (Json &row : unitRows)
+    rows.push_back(std::move(row));
+  return Status::ok();
+}
+
+/// What earlier runs finished: tensors, rows, the graph.
+Status Compression::restore(size_t count) {
+  ParamStore &params = *model.imported().params;
+  for (size_t i = 0; i < count; ++i) {
+    Result<Json> record = state->segment(i);
+    if (!record)
+      return record.takeError();
+    if (Status s = params.addSafetensors(state->tensorFile(i)); !s)
+      return s;
+    for (const Json &row : record->at("rows")) {
+      compressed += !planned(row.at("name").get<std::string>()).scheme.keep();
+      rows.push_back(row);
+    }
+    if (i + 1 < count)
+      continue;
+    result = parseSourceString<ModuleOp>(record->at("graph").get<std::string>(),
+                                         ParserConfig(result->getContext()));
+    if (!result || !forwardOf(*result))
+      return Error::at(escaped(state->tensorFile(i), 1000), "its graph cannot be read");
+  }
+  return Status::ok();
+}
+
+/// Gives a segment the values that its compressed weights have in the graph.
+static Status useCompressed(SegmentWeights &weights, ModuleOp graph, const ParamStore &params,
+                            const std::vector<std::vector<std::string>> &groups,
+                            llvm::function_ref<bool(const std::string &)> touched) {
+  llvm::StringMap<Value> byName;
+  for (fin::LinearWeight &w : fin::linearWeights(forwardOf(graph)))
+    byName.try_emplace(w.name, w.weight);
+  for (const auto &group : groups)
+    for (const std::string &name : group) {
+      if (!touched(name))
+        continue;
+      Result<fin::DenseWeight> dense = fin::denseWeight(byName.lookup(name), params);
+      if (!dense)
+        return dense.takeError();
+      weights.replace(name, compress::Matrix<float>(dense->view()));
+    }
+  return Status::ok();
+}
+
+/// Hidden states after the segments that are done already.
+Status Compression::catchUp(size_t count) {
+  for (size_t i = 0; i < count && i < segments->size(); ++i) {
+    update("resuming: segment " + std::to_string(i + 1) + " of " + std::to_string(count));
+    if (segments->segment(i).last)
+      break;
+    Result<SegmentWeights> weights = segments->load(i);
+    if (!weights)
+      return weights.takeError();
+    if (options.recipe.sequential)
+      if (Status s = advance(*segments, i, *weights, original); !s)
+        return s;
+    if (options.recipe.sequential)
+      if (Status s = useCompressed(
+              *weights, *result, *model.imported().params, units[i].groups,
+              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+          !s)
+        return s;
+    if (Status s = advance(*segments, i, *weights, samples); !s)
+      return s;
+  }
+  return Status::ok();
+}
+
+Status Compression::compressUnits() {
+  using Run = SegmentedModel::Run;
+  const Recipe &recipe = options.recipe;
+  size_t done = std::min(state->segmentsDone(), units.size());
+  if (done > 0) {
+    summary.resumedSegments = done;
+    say("resume " + std::to_string(done) + " of " + std::to_string(units.size()) +
+        " segments were finished before");
+    if (Status s = restore(done); !s)
+      return s;
+    if (segments && done < units.size())
+      if (Status s = catchUp(done); !s)
+        return s;
+  }
+  clock.start = std::chrono::steady_clock::now();
+  for (size_t i = done; i < units.size(); ++i)
+    for (const auto &group : units[i].groups)
+      for (const std::string &name : group)
+        if (!planned(name).scheme.keep())
+          clock.total += Clock::work(planned(name));
+  for (size_t i = done; i < units.size(); ++i) {
+    const Unit &unit = units[i];
+    if (!unit.segment) {
+      if (Status s = compressUnit(i, {}); !s)
+        return s;
+      continue;
+    }
+    const Segment &segment = segments->segment(*unit.segment);
+    bool touched = llvm::any_of(segment.weights, [&](const fin::LinearWeight &w) {
+      return !planned(w.name).scheme.keep();
+    });
+    Result<SegmentWeights> weights = segments->load(*unit.segment);
+    if (!weights)
+      return weights.takeError();
+    update("statistics of " + (segment.taps.empty() ? "embeddings" : segment.taps[0].key));
+    bool both = touched && !recipe.sequential && !segment.last;
+    DriftStatistics statistics;
+    if (touched && recipe.sequential) {
+      auto observed = observeDrift(*segments, *unit.segment, *weights, original, samples);
+      if (!observed)
+        return observed.takeError();
+      statistics = std::move(*observed);
+    } else if (touched) {
+      auto observed =
+          observe(*segments, *unit.segment, *weights, samples, both ? Run::Both : Run::Observe);
+      if (!observed)
+        return observed.takeError();
+      statistics.grams = std::move(*observed);
+    } else if (recipe.sequential && !segment.last) {
+      if (Status s = advance(*segments, *unit.segment, *weights, original); !s)
+        return s;
+    }
+    if (Status s = compressUnit(i, statistics); !s)
+      return s;
+    if (segment.last || both)
+      continue;
+    if (recipe.sequential)
+      if (Status s = useCompressed(
+              *weights, *result, *model.imported().params, unit.groups,
+              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+          !s)
+        return s;
+    if (Status s = advance(*segments, *unit.segment, *weights, samples); !s)
+      return s;
+  }
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// End
+//===----------------------------------------------------------------------===//
+
+Status Compression::measure() {
+  if (heldOut.empty())
+    return Status::ok();
+  JITOptions jit;
+  jit.cache = false;
+  jit.keepStored = true;
+  jit.cacheDirectory = options.cacheDirectory;
+  update("compiling both models");
+  auto reference = JITModel::compile(model.graph(), model.imported().params, jit);
+  if (!reference)
+    return reference.takeError();
+  auto code = JITModel::compile(*result, model.imported().params, jit);
+  if (!code)
+    return code.takeError();
+  auto compared = compareOnTokens(**reference, **code, heldOut, context,
+                                  [&](size_t chunk, size_t all, double kl) {
+                                    char line[100];
+                                    std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f",
+                                                  chunk, all, kl);
+                                    update(line);
+                                  });
+  if (!compared)
+    return compared.takeError();
+  summary.quality = *compared;
+  return Status::ok();
+}
+
+Json Compression::report() const {
+  const CompressPlan &plan = summary.plan;
+  std::string source = model.imported().source;
+  while (source.size() > 1 && source.back() == '/')
+    source.pop_back();
+  Json out = {{"format_version", 1},
+              {"tool", "fingpt 0.1.0"},
+              {"model",
+               {{"source", source.substr(source.find_last_of('/') + 1)},
+                {"architecture", model.architecture()},
+                {"parameters", plan.parameters}}},
+              {"recipe", options.recipe.json()}};
+  if (auto facts = model.graph()->getAttrOfType<fin::ModelAttr>("fin.model"))
+    out["model"]["layers"] = facts.getLayers();
+  out["size"] = {{"before_bytes", plan.bytesBefore},
+                 {"after_bytes", summary.bytesAfter},
+                 {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
+                 {"bits_per_weight", summary.bitsPerWeight}};
+  out["quality"] = nullptr;
+  if (const auto &q = summary.quality)
+    out["quality"] = {{"text", heldOutName},
+                      {"tokens", q->tokens},
+                      {"perplexity_before", q->referencePerplexity},
+                      {"perplexity", q->perplexity},
+                      {"kl_mean", q->klMean},
+                      {"kl_p99", q->klP99},
+                      {"same_top", q->sameTop}};
+  out["calibration"] = nullptr;
+  if (!samples.empty())
+    out["calibration"] = {{"text", calibrationName},
+                          {"tokens", int64_t(samples.size()) * context},
+                          {"context", context},
+                          {"sequential", options.recipe.sequential}};
+  out["rewrites"] = rewrites;
+  out["weights"] = rows;
+  out["provenance"] = {{"source_hash", state->get("fingerprint")["source"]},
+                       {"calibration_hash", textFingerprint(options.calibration)},
+                       {"versions", {{"fingpt", "0.1.0"}, {"llvm", LLVM_VERSION_STRING}}}};
+  return out;
+}
+
+Status Compression::publish() {
+  Json full = report();
+  ImportedModel out;
+  out.graph = OwningOpRef<ModuleOp>(result->clone());
+  out.params = model.imported().params;
+  out.kind = model.imported().kind;
+  out.source = model.imported().source;
+  out.architecture = model.imported().architecture;
+  out.config = model.imported().config;
+  WriteOptions write;
+  write.replace = options.force;
+  write.extra = {{"recipe", options.recipe.json()}, {"size", full["size"]}};
+  write.files.emplace_back("report.json", full.dump(1) + "\n");
+  Json lock = {{"format_version", 1},
+               {"recipe", options.recipe.json()},
+               {"fingerprint", state->get("fingerprint")}};
+  write.files.emplace_back("run.lock", lock.dump(1) + "\n");
+  update("writing");
+  if (Status s = writeModelDirectory(out, options.output, write); !s)
+    return s;
+  state->remove();
+  return Status::ok();
+}
+
+Result<CompressSummary> Compression::run() {
+  if (Status s = open(); !s)
+    return s.takeError();
+  result = OwningOpRef<ModuleOp>(rewritten->clone());
+  if (!samples.empty()) {
+    update("compiling segments");
+    auto made = SegmentedModel::create(*rewritten, model.imported().params, options.cacheDirectory);
+    if (!made)
+      return made.takeError();
+    segments = std::move(*made);
+    if (options.recipe.sequential)
+      original = samples;
+  }
+  if (Status s = decideForms(); !s)
+    return s.takeError();
+  makeUnits();
+  if (Status s = compressUnits(); !s)
+    return s.takeError();
+  summary.bytesAfter = storedParameterBytes(*result, *model.imported().params);
+  summary.bitsPerWeight = 8.0 * double(summary.bytesAfter) / double(summary.plan.parameters);
+  if (Status s = measure(); !s)
+    return s.takeError();
+  if (Status s = publish(); !s)
+    return s.takeError();
+  return summary;
+}
+
+Status Compression::decideForms() {
+  if (!options.recipe.hasBudget())
+    return Status::ok();
+  if (Status s = analyse(); !s)
+    return s;
+  return allocate();
+}
+
+Result<CompressSummary> compressModel(Model &model, const CompressOptions &options) {
+  return Compression(model, options).run();
+}
+
+} // namespace fingpt

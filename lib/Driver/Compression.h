@@ -1,0 +1,97 @@
+// One run of `fingpt compress`: what its parts share.
+#ifndef FINGPT_LIB_DRIVER_COMPRESSION_H
+#define FINGPT_LIB_DRIVER_COMPRESSION_H
+
+#include "CompressPlan.h"
+#include "CompressState.h"
+
+#include "fingpt/Compress/CompressedWeight.h"
+#include "fingpt/Driver/Calibrate.h"
+
+#include <chrono>
+
+namespace fingpt {
+
+class Compression {
+public:
+  Compression(Model &model, const CompressOptions &options) : model(model), options(options) {}
+  Result<CompressSummary> run();
+
+private:
+  /// Weights that are compressed, made durable and run together.
+  struct Unit {
+    std::optional<size_t> segment;               ///< of the segmented model
+    std::vector<std::vector<std::string>> groups; ///< weights that read one input
+  };
+
+  /// How long the rest will take, by the work of what is done.
+  struct Clock {
+    std::chrono::steady_clock::time_point start;
+    double total = 0, done = 0;
+    static double work(const PlannedWeight &w);
+    double left(const PlannedWeight &finished);
+  };
+
+  Status open();
+  Status readTexts();
+  Status writeOwnText();
+  Status rewriteGraph();
+  void makeUnits();
+  Status decideForms();
+  Status compressUnits();
+  Status compressUnit(size_t index, const DriftStatistics &statistics);
+  Result<compress::Matrix<float>> targetOf(const std::string &name, compress::ConstMatrixF w,
+                                           const DriftStatistics &statistics,
+                                           const Segment &segment) const;
+  Status restore(size_t units);
+  Status catchUp(size_t units);
+  Status measure();
+  Status publish();
+
+  /// Budget.cpp
+  Status analyse();
+  Status allocate();
+
+  const PlannedWeight &planned(const std::string &name) const;
+  std::optional<compress::Gram> gramOf(const std::string &name,
+                                       const std::vector<compress::Gram> &grams,
+                                       const Segment &segment) const;
+  Json fingerprint() const;
+  Json report() const;
+  void say(const std::string &line) const {
+    if (options.say)
+      options.say(line);
+  }
+  void update(const std::string &line) const {
+    if (options.update)
+      options.update(line);
+  }
+
+  Model &model;
+  const CompressOptions &options;
+  CompressSummary summary;
+  std::unique_ptr<CompressState> state;
+  mlir::OwningOpRef<mlir::ModuleOp> rewritten; ///< after whole-graph rewrites; read only
+  mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced
+  std::unique_ptr<SegmentedModel> segments;
+  std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
+  std::vector<SegmentSample> original; ///< through the original layers, if sequential
+  std::vector<int32_t> heldOut; ///< whole chunks of `context`
+  std::string heldOutName, calibrationName;
+  int64_t context = 0;
+  std::vector<Unit> units;
+  std::vector<Json> rewrites; ///< for the report
+  std::vector<Json> rows;     ///< of the report, in order of compression
+  Json sensitivities = Json::object();
+  size_t compressed = 0, total = 0;
+  Clock clock;
+};
+
+/// Elements of every parameter of a graph, each once.
+uint64_t storedParameterBytes(mlir::ModuleOp graph, const ParamStore &params);
+
+mlir::func::FuncOp forwardOf(mlir::ModuleOp module);
+
+} // namespace fingpt
+
+#endif // FINGPT_LIB_DRIVER_COMPRESSION_H

@@ -1,0 +1,97 @@
+// Which weight gets which form, before anything is computed.
+#include "CompressPlan.h"
+
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
+
+#include "llvm/Support/Regex.h"
+
+#include <set>
+
+using namespace mlir;
+
+namespace fingpt {
+
+using compress::WeightScheme;
+
+bool isOutputHead(const fin::LinearWeight &w) {
+  for (fin::LinearOp op : w.users) {
+    Value v = op.getResult();
+    // Soft caps and other elementwise ops may follow.
+    while (v.hasOneUse() && !isa<func::ReturnOp>(*v.user_begin()) &&
+           (*v.user_begin())->getNumResults() == 1)
+      v = (*v.user_begin())->getResult(0);
+    if (v.hasOneUse() && isa<func::ReturnOp>(*v.user_begin()) && v.getType() == op.getType())
+      return true;
+  }
+  return false;
+}
+
+namespace {
+
+/// The names by which a weight answers to a pattern.
+bool matches(const std::string &pattern, const fin::LinearWeight &w, bool head) {
+  llvm::Regex regex(pattern);
+  if (regex.match(w.name))
+    return true;
+  if (head && regex.match("lm_head"))
+    return true;
+  return w.embedding && regex.match("embeddings");
+}
+
+} // namespace
+
+Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const ParamStore &params,
+                                               const Recipe &recipe) {
+  std::vector<PlannedWeight> planned;
+  std::set<std::string> unmatched;
+  for (const std::string &pattern : recipe.keep)
+    unmatched.insert(pattern);
+  for (const auto &[pattern, scheme] : recipe.layers)
+    unmatched.insert(pattern);
+  for (const std::string &pattern : unmatched)
+    if (std::string e; !llvm::Regex(pattern).isValid(e))
+      return Error::at("pattern " + quote(pattern), "is no regular expression: " + e);
+  std::string names;
+  for (const fin::LinearWeight &w : fin::linearWeights(forward)) {
+    PlannedWeight p;
+    p.name = w.name;
+    p.rows = w.rows();
+    p.cols = w.cols();
+    p.table = w.embedding;
+    if (names.size() < 400)
+      names += (names.empty() ? "" : ", ") + w.name;
+    Result<uint64_t> bytes = fin::storedBytes(w.weight, params);
+    if (!bytes)
+      return bytes.takeError();
+    p.bytesBefore = *bytes;
+    bool head = isOutputHead(w);
+    p.scheme = w.embedding || head ? recipe.embeddings : recipe.weights;
+    for (const auto &[pattern, scheme] : recipe.layers)
+      if (matches(pattern, w, head)) {
+        unmatched.erase(pattern);
+        p.scheme = scheme;
+        break;
+      }
+    for (const std::string &pattern : recipe.keep)
+      if (matches(pattern, w, head)) {
+        unmatched.erase(pattern);
+        p.scheme = {};
+        p.kept = "asked to keep " + pattern;
+      }
+    if (!cast<RankedTensorType>(w.weight.getType()).getElementType().isF32()) {
+      p.scheme = {};
+      p.kept = "not computed in f32";
+    }
+    if (p.scheme.keep() && p.kept.empty())
+      p.kept = "the recipe leaves it";
+    p.bytesAfter = uint64_t(compress::storedBytes(p.scheme, p.rows, p.cols, int64_t(*bytes)));
+    planned.push_back(std::move(p));
+  }
+  if (!unmatched.empty())
+    return Error::at("pattern " + quote(*unmatched.begin()), "matches no weight",
+                     "one of lm_head, embeddings, " + names + (names.size() >= 400 ? ", …" : ""),
+                     "none");
+  return planned;
+}
+
+} // namespace fingpt

@@ -1,0 +1,459 @@
+#include "fingpt/Driver/Recipe.h"
+
+#include "fingpt/Support/MappedFile.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/YAMLParser.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace fingpt {
+
+using compress::parseWeightScheme;
+using compress::WeightScheme;
+using compress::weightSchemeText;
+
+static WeightScheme schemeOf(const char *text) { return *parseWeightScheme(text); }
+
+static std::vector<WeightScheme> defaultCandidates() {
+  std::vector<WeightScheme> schemes;
+  for (const char *text : {"w2g32", "w2g64", "w3g64", "w3g32", "w4g128", "w4g64", "w4g32", "w5g64",
+                           "w6g64", "w8g64"})
+    schemes.push_back(schemeOf(text));
+  return schemes;
+}
+
+static bool usesStatistics(const WeightScheme &s) {
+  return !s.keep() && s.rounding != compress::Rounding::Nearest &&
+         s.rounding != compress::Rounding::Hqq;
+}
+
+bool Recipe::wantsCalibration() const {
+  bool any = slice > 0 || dropLayers > 0 || hasBudget() || usesStatistics(weights);
+  for (const auto &[pattern, scheme] : layers)
+    any |= usesStatistics(scheme);
+  return any;
+}
+
+Json Recipe::json() const {
+  Json out = Json::object();
+  std::string scheme;
+  auto part = [&](const std::string &text) { scheme += (scheme.empty() ? "" : "+") + text; };
+  auto percent = [](double share) {
+    char digits[32];
+    auto [end, error] = std::to_chars(digits, digits + sizeof digits, share * 100);
+    return std::string(digits, error == std::errc() ? end : digits);
+  };
+  if (dropLayers > 0)
+    part("drop" + std::to_string(dropLayers));
+  if (rotate)
+    part("rot");
+  if (slice > 0)
+    part("slice" + percent(slice));
+  if (!weights.keep() || scheme.empty())
+    part(weightSchemeText(weights));
+  out["scheme"] = scheme;
+  out["embeddings"] = weightSchemeText(embeddings);
+  out["layers"] = Json::object();
+  for (const auto &[pattern, weightScheme] : layers)
+    out["layers"][pattern] = weightSchemeText(weightScheme);
+  out["keep"] = keep;
+  if (hasBudget()) {
+    out["budget"] = Json::object();
+    if (size)
+      out["budget"]["size"] = *size;
+    if (bitsPerWeight)
+      out["budget"]["bpw"] = *bitsPerWeight;
+    if (maxPerplexity)
+      out["budget"]["max_ppl"] = percent(*maxPerplexity) + "%";
+    out["candidates"] = Json::array();
+    for (const WeightScheme &s : candidates)
+      out["candidates"].push_back(weightSchemeText(s));
+  }
+  out["calibration"] = {{"tokens", tokens}, {"context", context}, {"sequential", sequential}};
+  if (!kvCache.empty())
+    out["kv_cache"] = kvCache;
+  out["seed"] = seed;
+  return out;
+}
+
+template <typename T> static bool number(std::string_view text, T &value) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+Status applyScheme(std::string_view text, Recipe &recipe) {
+  auto wrong = [&](std::string_view part, const char *expected) {
+    return Error::at("scheme " + quote(text), "not understood", expected, quote(part));
+  };
+  recipe.rotate = false;
+  recipe.slice = 0;
+  recipe.dropLayers = 0;
+  recipe.weights = {};
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    size_t end = std::min(text.find('+', begin), text.size());
+    std::string_view part = text.substr(begin, end - begin);
+    if (part == "rot") {
+      recipe.rotate = true;
+    } else if (part.substr(0, 5) == "slice") {
+      double percent = 0;
+      if (!number(part.substr(5), percent) || !(percent >= 0 && percent < 90))
+        return wrong(part, "slicePERCENT with 0 <= PERCENT < 90");
+      recipe.slice = percent / 100;
+    } else if (part.substr(0, 4) == "drop") {
+      if (!number(part.substr(4), recipe.dropLayers) || recipe.dropLayers < 1)
+        return wrong(part, "dropLAYERS with LAYERS >= 1");
+    } else {
+      break; // the rest is of weights
+    }
+    begin = end + 1;
+  }
+  if (begin <= text.size()) {
+    Result<WeightScheme> weights = parseWeightScheme(text.substr(begin));
+    if (!weights)
+      return weights.takeError();
+    recipe.weights = *weights;
+  }
+  return Status::ok();
+}
+
+Status applyTier(std::string_view tier, Recipe &recipe) {
+  if (tier == "fast") {
+    recipe.weights = schemeOf("w4g64:rtn");
+    recipe.embeddings = schemeOf("w8g64:rtn");
+    recipe.sequential = false;
+  } else if (tier == "balanced") {
+    recipe.weights = schemeOf("w4g64");
+    recipe.embeddings = schemeOf("w6g64");
+  } else if (tier == "best") {
+    recipe.weights = schemeOf("w4g64");
+    recipe.candidates = defaultCandidates();
+    if (!recipe.hasBudget())
+      recipe.bitsPerWeight = 4.5;
+  } else {
+    return Error::at("tier", "unknown", "fast, balanced or best", quote(tier));
+  }
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// Numbers as people write them
+//===----------------------------------------------------------------------===//
+
+Result<uint64_t> parseBytes(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr Unit units[] = {{"KiB", 1024.0},     {"MiB", 1048576.0}, {"GiB", 1073741824.0},
+                            {"KB", 1e3},         {"MB", 1e6},        {"GB", 1e9},
+                            {"K", 1024.0},       {"M", 1048576.0},   {"G", 1073741824.0},
+                            {"B", 1},            {"", 1}};
+  for (const Unit &unit : units) {
+    if (text.size() < unit.name.size() ||
+        text.substr(text.size() - unit.name.size()) != unit.name)
+      continue;
+    std::string_view digits = text.substr(0, text.size() - unit.name.size());
+    while (!digits.empty() && digits.back() == ' ')
+      digits.remove_suffix(1);
+    double value = 0;
+    if (number(digits, value) && value > 0 && value * unit.bytes < 1e18)
+      return static_cast<uint64_t>(value * unit.bytes);
+  }
+  return Error::at("size", "not understood", "such as 70MiB, 1.5GB or bytes", quote(text));
+}
+
+Result<double> parseShare(std::string_view text) {
+  std::string_view digits = text;
+  if (!digits.empty() && digits.front() == '+')
+    digits.remove_prefix(1);
+  double scale = 1;
+  if (!digits.empty() && digits.back() == '%') {
+    digits.remove_suffix(1);
+    scale = 0.01;
+  }
+  double value = 0;
+  if (!number(digits, value) || !(value > 0 && value * scale < 100))
+    return Error::at("share", "not understood", "such as 2% or 0.02", quote(text));
+  return value * scale;
+}
+
+std::string bytesText(uint64_t bytes) {
+  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = double(bytes);
+  size_t unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit)
+    value /= 1024;
+  char text[64];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Files
+//===----------------------------------------------------------------------===//
+
+/// YAML into JSON values: mappings, sequences, and scalars as text.
+static Result<Json> toJson(llvm::yaml::Node *node, const std::string &file, unsigned depth) {
+  using namespace llvm::yaml;
+  if (depth > 16)
+    return Error::at(file, "nesting", "at most 16", "more");
+  if (!node || llvm::isa<NullNode>(node))
+    return Json();
+  llvm::SmallString<64> storage;
+  if (auto *scalar = llvm::dyn_cast<ScalarNode>(node))
+    return Json(scalar->getValue(storage).str());
+  if (auto *block = llvm::dyn_cast<BlockScalarNode>(node))
+    return Json(block->getValue().str());
+  if (auto *sequence = llvm::dyn_cast<SequenceNode>(node)) {
+    Json out = Json::array();
+    for (Node &item : *sequence) {
+      Result<Json> value = toJson(&item, file, depth + 1);
+      if (!value)
+        return value;
+      out.push_back(std::move(*value));
+    }
+    return out;
+  }
+  if (auto *mapping = llvm::dyn_cast<MappingNode>(node)) {
+    Json out = Json::object();
+    for (KeyValueNode &entry : *mapping) {
+      auto *key = llvm::dyn_cast_or_null<ScalarNode>(entry.getKey());
+      if (!key)
+        return Error::at(file, "a key that is no text");
+      std::string name = key->getValue(storage).str();
+      if (out.contains(name))
+        return Error::at(file + ":/" + escaped(name), "appears twice");
+      Result<Json> value = toJson(entry.getValue(), file, depth + 1);
+      if (!value)
+        return value;
+      out[name] = std::move(*value);
+    }
+    return out;
+  }
+  return Error::at(file, "a construct that recipes do not have", "mappings, lists and text",
+                   "an alias or tag");
+}
+
+static Result<Json> readYaml(const std::string &file) {
+  Result<std::string> text = readFile(file, 1u << 20);
+  if (!text)
+    return text.takeError();
+  std::string where = escaped(file, 1000);
+  llvm::SourceMgr sources;
+  std::string problem;
+  sources.setDiagHandler(
+      [](const llvm::SMDiagnostic &d, void *context) {
+        auto &out = *static_cast<std::string *>(context);
+        if (out.empty())
+          out = std::to_string(d.getLineNo()) + ":" + std::to_string(d.getColumnNo() + 1) + ": " +
+                d.getMessage().str();
+      },
+      &problem);
+  llvm::yaml::Stream stream(*text, sources);
+  auto document = stream.begin();
+  if (document == stream.end())
+    return Json::object();
+  Result<Json> json = toJson(document->getRoot(), where, 0);
+  if (stream.failed() || !problem.empty())
+    return Error(where + ":" + (problem.empty() ? std::string(" not understood") : problem));
+  return json;
+}
+
+namespace {
+
+/// Typed access to a recipe's members; the first problem is kept.
+class Reader {
+public:
+  Reader(const Json &json, std::string file) : json(json), file(std::move(file)) {}
+  std::optional<Error> problem;
+
+  void fail(const std::string &pointer, Error e) {
+    if (!problem)
+      problem = Error(file + ":/" + pointer + ": " + e.message());
+  }
+  const Json *find(const char *key) {
+    used.push_back(key);
+    auto it = json.find(key);
+    return it == json.end() || it->is_null() ? nullptr : &*it;
+  }
+  std::optional<std::string> text(const char *key) {
+    const Json *value = find(key);
+    if (!value)
+      return std::nullopt;
+    if (value->is_string())
+      return value->get<std::string>();
+    fail(key, Error("expected text, got " + describe(*value)));
+    return std::nullopt;
+  }
+  void integer(const char *key, int64_t low, int64_t high, int64_t &out) {
+    std::optional<std::string> value = text(key);
+    if (!value)
+      return;
+    int64_t parsed = 0;
+    if (!number(*value, parsed) || parsed < low || parsed > high)
+      fail(key, Error("expected an integer in " + std::to_string(low) + ".." +
+                      std::to_string(high) + ", got " + quote(*value)));
+    else
+      out = parsed;
+  }
+  void scheme(const char *key, WeightScheme &out) {
+    std::optional<std::string> value = text(key);
+    if (!value)
+      return;
+    Result<WeightScheme> parsed = parseWeightScheme(*value);
+    if (parsed)
+      out = *parsed;
+    else
+      fail(key, parsed.takeError());
+  }
+  /// Members that nothing asked for are mistakes.
+  void finish() {
+    for (const auto &[key, value] : json.items())
+      if (std::find(used.begin(), used.end(), key) == used.end()) {
+        std::string known;
+        for (const std::string &name : used)
+          known += (known.empty() ? "" : ", ") + name;
+        fail(escaped(key), Error("unknown member, expected one of " + known));
+      }
+  }
+
+private:
+  const Json &json;
+  std::string file;
+  std::vector<std::string> used;
+};
+
+} // namespace
+
+static void readBudget(Reader &top, const std::string &file, Recipe &recipe) {
+  const Json *budget = top.find("budget");
+  if (!budget)
+    return;
+  if (!budget->is_object())
+    return top.fail("budget", Error("expected a mapping, got " + describe(*budget)));
+  Reader r(*budget, file + ":/budget");
+  if (auto size = r.text("size")) {
+    Result<uint64_t> bytes = parseBytes(*size);
+    if (bytes)
+      recipe.size = *bytes;
+    else
+      r.fail("size", bytes.takeError());
+  }
+  if (auto bpw = r.text("bpw")) {
+    double value = 0;
+    if (number(*bpw, value) && value > 0)
+      recipe.bitsPerWeight = value;
+    else
+      r.fail("bpw", Error("expected a positive number, got " + quote(*bpw)));
+  }
+  if (auto rise = r.text("max_ppl")) {
+    Result<double> share = parseShare(*rise);
+    if (share)
+      recipe.maxPerplexity = *share;
+    else
+      r.fail("max_ppl", share.takeError());
+  }
+  r.finish();
+  if (r.problem && !top.problem)
+    top.problem = r.problem;
+}
+
+static void readLists(Reader &r, Recipe &recipe) {
+  if (const Json *layers = r.find("layers")) {
+    if (!layers->is_object())
+      return r.fail("layers", Error("expected a mapping, got " + describe(*layers)));
+    for (const auto &[pattern, value] : layers->items()) {
+      Result<WeightScheme> scheme = value.is_string()
+                                        ? parseWeightScheme(value.get<std::string>())
+                                        : Result<WeightScheme>(Error("expected a scheme"));
+      if (scheme)
+        recipe.layers.emplace_back(pattern, *scheme);
+      else
+        r.fail("layers/" + escaped(pattern), scheme.takeError());
+    }
+  }
+  if (const Json *keep = r.find("keep")) {
+    if (!keep->is_array())
+      return r.fail("keep", Error("expected a list, got " + describe(*keep)));
+    for (const Json &pattern : *keep)
+      if (pattern.is_string())
+        recipe.keep.push_back(pattern.get<std::string>());
+      else
+        r.fail("keep", Error("expected text, got " + describe(pattern)));
+  }
+  if (const Json *candidates = r.find("candidates")) {
+    if (!candidates->is_array())
+      return r.fail("candidates", Error("expected a list, got " + describe(*candidates)));
+    recipe.candidates.clear();
+    for (const Json &c : *candidates) {
+      Result<WeightScheme> scheme = c.is_string() ? parseWeightScheme(c.get<std::string>())
+                                                  : Result<WeightScheme>(Error("expected a scheme"));
+      if (scheme)
+        recipe.candidates.push_back(*scheme);
+      else
+        r.fail("candidates", scheme.takeError());
+    }
+  }
+}
+
+Result<Recipe> readRecipe(const std::string &file) {
+  Result<Json> json = readYaml(file);
+  if (!json)
+    return json.takeError();
+  std::string where = escaped(file, 1000);
+  if (!json->is_object())
+    return Error::at(where, "recipe", "a mapping", describe(*json));
+  Recipe recipe;
+  if (Status s = applyTier("balanced", recipe); !s)
+    return s.takeError();
+  recipe.candidates = defaultCandidates();
+  Reader r(*json, where);
+  readBudget(r, where, recipe);
+  if (auto tier = r.text("tier"))
+    if (Status s = applyTier(*tier, recipe); !s)
+      r.fail("tier", s.takeError());
+  if (auto scheme = r.text("scheme"))
+    if (Status s = applyScheme(*scheme, recipe); !s)
+      r.fail("scheme", s.takeError());
+  r.scheme("embeddings", recipe.embeddings);
+  readLists(r, recipe);
+  if (const Json *calibration = r.find("calibration")) {
+    if (!calibration->is_object()) {
+      r.fail("calibration", Error("expected a mapping, got " + describe(*calibration)));
+    } else {
+      Reader c(*calibration, where + ":/calibration");
+      c.integer("tokens", 4, int64_t(1) << 30, recipe.tokens);
+      c.integer("context", 4, int64_t(1) << 24, recipe.context);
+      if (auto sequential = c.text("sequential")) {
+        if (*sequential != "true" && *sequential != "false")
+          c.fail("sequential", Error("expected true or false, got " + quote(*sequential)));
+        recipe.sequential = *sequential == "true";
+      }
+      c.finish();
+      if (c.problem && !r.problem)
+        r.problem = c.problem;
+    }
+  }
+  if (auto kv = r.text("kv_cache")) {
+    if (*kv != "int8" && *kv != "int4")
+      r.fail("kv_cache", Error("expected int8 or int4, got " + quote(*kv)));
+    recipe.kvCache = *kv;
+  }
+  int64_t seed = 0;
+  r.integer("seed", 0, INT64_MAX, seed);
+  recipe.seed = uint64_t(seed);
+  r.finish();
+  if (r.problem)
+    return *r.problem;
+  for (const auto &[pattern, scheme] : recipe.layers)
+    if (std::string e; !llvm::Regex(pattern).isValid(e))
+      return Error::at(where + ":/layers/" + escaped(pattern), "is no regular expression: " + e);
+  return recipe;
+}
+
+} // namespace fingpt

@@ -1,0 +1,310 @@
+"""fingpt calibrate and compress on tiny random models: statistics against transformers,
+schemes, budgets, and runs that are killed."""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from import_bridge import binary, forward
+from test_import_huggingface import make, tokens
+
+torch = pytest.importorskip("torch")
+tokenizers = pytest.importorskip("tokenizers")
+safetensors_numpy = pytest.importorskip("safetensors.numpy")
+
+CHARACTERS = [chr(c) for c in range(32, 127)] + ["\n"]
+CONTEXT = 32
+
+
+def add_tokenizer(directory):
+    """One token per printable ASCII character: 96 of them."""
+    alphabet = {" ": "\u0120", "\n": "\u010a"}
+    vocab = {alphabet.get(c, c): i for i, c in enumerate(CHARACTERS)}
+    t = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocab, merges=[]))
+    t.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    t.decoder = tokenizers.decoders.ByteLevel()
+    t.save(str(directory / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    rng = random.Random(5)
+    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(1, 9)))
+             for _ in range(300)]
+    path.write_text(" ".join(rng.choices(words, k=1500)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("llama") / "model"
+    make(directory, "llama-tied", num_key_value_heads=2)
+    add_tokenizer(directory)
+    return directory
+
+
+def fingpt(*arguments, code=0):
+    run = subprocess.run([binary("fingpt"), *map(str, arguments)], capture_output=True, text=True,
+                         timeout=600)
+    assert run.returncode == code, run.stderr
+    return run
+
+
+def compress(source, out, text, *options, code=0):
+    return fingpt("compress", source, "-o", out, "--calib", text, "--context", CONTEXT,
+                  "--tokens", 16 * CONTEXT, "--eval-chunks", 4, *options, code=code)
+
+
+def digest(directory):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(pathlib.Path(directory).iterdir())}
+
+
+def linear_inputs(model, ids):
+    """XᵀX, Σ|x| and max|x| of every torch linear, by weight name."""
+    sums = {}
+
+    def hook(name):
+        def run(module, inputs, output):
+            x = inputs[0].detach().reshape(-1, inputs[0].shape[-1]).double()
+            gram, total, top = sums.get(name, (0, 0, torch.zeros(x.shape[1]).double()))
+            sums[name] = (gram + x.T @ x, total + x.abs().sum(0),
+                          torch.maximum(top, x.abs().max(0).values))
+        return run
+
+    handles = []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) or type(module).__name__ == "Conv1D":
+            handles.append(module.register_forward_hook(hook(name + ".weight")))
+    with torch.no_grad():
+        for row in ids:
+            model(torch.tensor(row[None]))
+    for handle in handles:
+        handle.remove()
+    return sums
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen3", "gpt2", "opt", "phi", "phi3", "gemma2",
+                                  "gemma3", "mistral"])
+def test_statistics_agree_with_transformers(name, tmp_path, text):
+    model = make(tmp_path / "model", name)
+    add_tokenizer(tmp_path / "model")
+    sequences = 4
+    fingpt("calibrate", tmp_path / "model", "--text", text, "-o", tmp_path / "stats.safetensors",
+           "--context", CONTEXT, "--tokens", sequences * CONTEXT)
+    ids = np.array([CHARACTERS.index(c) for c in text.read_text()[:sequences * CONTEXT]])
+    expected = linear_inputs(model, ids.reshape(sequences, CONTEXT))
+    stats = safetensors_numpy.load_file(tmp_path / "stats.safetensors")
+    with safetensors_numpy.safe_open(str(tmp_path / "stats.safetensors"), "np") as file:
+        inputs = json.loads(file.metadata()["fingpt.inputs"])
+    found = 0
+    for weight, key in inputs.items():
+        reference = weight
+        if weight not in expected and weight.startswith("model.embed_tokens") or \
+                weight in ("transformer.wte.weight", "model.decoder.embed_tokens.weight"):
+            reference = "lm_head.weight"
+        if reference not in expected:
+            assert weight.startswith("residual."), weight
+            continue
+        gram, total, top = (np.asarray(t) for t in expected[reference])
+        n = gram.shape[0]
+        got = np.zeros((n, n))
+        got[np.triu_indices(n)] = stats[key + ".gram"]
+        scale = np.abs(gram).max()
+        assert np.abs(np.triu(gram) - got).max() <= 2e-4 * scale, weight
+        assert np.allclose(stats[key + ".sum_abs"], total, rtol=1e-3)
+        assert np.allclose(stats[key + ".max_abs"], top, rtol=1e-3)
+        assert stats[key + ".samples"][0] == sequences * CONTEXT
+        found += 1
+    assert found >= 3 * 4  # several linears in each of three layers
+
+
+@pytest.mark.parametrize("scheme", ["w4g32", "w3g16+lr4", "nf4", "svd40", "w4g64:awq",
+                                    "w8:rtn", "w4g32-min:hqq", "mxfp4", "w3g32+lr8:loftq+w8"])
+def test_schemes_end_to_end(scheme, tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", scheme)
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["size"]["after_bytes"] < report["size"]["before_bytes"]
+    assert report["quality"]["kl_mean"] < 2
+    assert len(report["weights"]) == 3 * 7 + 1
+    # It is an ordinary model: it is inspected, run, and verified against its source.
+    info = json.loads(fingpt("inspect", tmp_path / "out", "--json").stdout)
+    assert info["stored_bytes"] == report["size"]["after_bytes"]
+    against = json.loads(fingpt("eval", tmp_path / "out", "--against", llama, "--text", text,
+                                "--context", CONTEXT, "--chunks", 4, "--json").stdout)
+    assert 0 <= against["kl_mean"] < 2
+    fingpt("run", tmp_path / "out", "--prompt", "ab", "-n", 4)
+
+
+def test_more_bits_are_closer(tmp_path, llama, text):
+    divergence = []
+    for bits in (2, 3, 4, 6, 8):
+        out = tmp_path / str(bits)
+        run = compress(llama, out, text, "--scheme", f"w{bits}g32", "--embeddings", "w8", "--json")
+        divergence.append(json.loads(run.stdout)["quality"]["kl_mean"])
+    assert divergence == sorted(divergence, reverse=True)
+    assert divergence[-1] < 0.02 * divergence[0]
+
+
+def test_compressed_model_is_compressed_again(tmp_path, llama, text):
+    compress(llama, tmp_path / "once", text, "--scheme", "w8")
+    compress(tmp_path / "once", tmp_path / "twice", text, "--scheme", "w4g32")
+    once = json.loads(fingpt("inspect", tmp_path / "once", "--json").stdout)
+    twice = json.loads(fingpt("inspect", tmp_path / "twice", "--json").stdout)
+    assert twice["stored_bytes"] < once["stored_bytes"]
+    assert {w["name"] for w in once["weights"]} == {w["name"] for w in twice["weights"]}
+
+
+def test_keep_and_layers(tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--keep", "lm_head",
+             "--layer", r"layers\.0\..*down_proj=w8")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    rows = {w["name"]: w for w in report["weights"]}
+    head = rows["model.embed_tokens.weight"]
+    assert head["kept"] and "lm_head" in head["kept_reason"]
+    assert rows["model.layers.0.mlp.down_proj.weight"]["scheme"] == "w8"
+    assert rows["model.layers.1.mlp.down_proj.weight"]["scheme"] == "w4g32"
+    error = compress(llama, tmp_path / "bad", text, "--keep", "no_such_weight", code=1).stderr
+    assert "no_such_weight" in error and "matches no weight" in error
+    assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize("bpw", [3.2, 4.5, 6.0])
+def test_budget_is_met_and_used(bpw, tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--bpw", bpw, "--candidates",
+                   "w2g32,w3g32,w4g32,w5g32,w6g32,w8g32", "--json")
+    result = json.loads(run.stdout)
+    assert result["bits_per_weight"] <= bpw
+    assert result["bits_per_weight"] >= 0.9 * bpw
+
+
+def test_budget_out_of_reach(tmp_path, llama, text):
+    error = compress(llama, tmp_path / "out", text, "--size", "4KiB", code=1).stderr
+    assert "budget" in error and "at least" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_dry_run_writes_nothing(tmp_path, llama, text):
+    plan = json.loads(fingpt("compress", llama, "--calib", text, "--scheme", "w4g32", "--dry-run",
+                             "--json").stdout)
+    run = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--json")
+    assert plan["bytes_after"] == json.loads(run.stdout)["bytes_after"]
+
+
+def test_recipe_file_says_the_same(tmp_path, llama, text):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("scheme: w3g32+lr4\nembeddings: w8\nlayers:\n  down_proj: w5g32\n"
+                      f"calibration: {{tokens: {16 * CONTEXT}, context: {CONTEXT}}}\n")
+    fingpt("compress", llama, "-o", tmp_path / "a", "--calib", text, "--recipe", recipe,
+           "--eval-chunks", 4)
+    compress(llama, tmp_path / "b", text, "--scheme", "w3g32+lr4", "--embeddings", "w8",
+             "--layer", "down_proj=w5g32")
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+
+
+def test_interrupted_runs_end_with_the_same_bytes(tmp_path, llama, text):
+    """kill -9 at random moments; the same command goes on."""
+    options = ["--bpw", 4.0, "--candidates", "w3g32,w4g32,w6g32"]
+    start = time.monotonic()
+    compress(llama, tmp_path / "whole", text, *options)
+    whole = time.monotonic() - start
+    expected = digest(tmp_path / "whole")
+    rng = random.Random(11)
+    kills = wanted = int(os.environ.get("FINGPT_KILLS", 12))
+    attempt = 0
+    while kills > 0:
+        out = tmp_path / f"killed{attempt}"
+        attempt += 1
+        command = [binary("fingpt"), "compress", str(llama), "-o", str(out), "--calib", str(text),
+                   "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--eval-chunks", "4",
+                   *map(str, options)]
+        while kills > 0:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            time.sleep(rng.uniform(0, whole))
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills -= 1
+                process.wait()
+            if out.exists():
+                break
+        if not out.exists():
+            subprocess.run(command, check=True, capture_output=True)
+        assert digest(out) == expected
+        assert not out.with_suffix(".partial").exists()
+    assert attempt >= 1 and wanted > 0
+
+
+def test_another_recipe_is_not_resumed(tmp_path, llama, text):
+    out = tmp_path / "out"
+    partial = tmp_path / "out.partial"
+    command = [binary("fingpt"), "compress", str(llama), "-o", str(out), "--calib", str(text),
+               "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--scheme", "w4g32"]
+    for _ in range(100):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (partial / "segment-0001.json").exists():
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        if partial.exists():
+            break
+        subprocess.run(["rm", "-rf", str(out)], check=True)
+    assert partial.exists()
+    error = compress(llama, out, text, "--scheme", "w3g32", code=1).stderr
+    assert "another recipe" in error and "w4g32" in error and "w3g32" in error
+    compress(llama, out, text, "--scheme", "w3g32", "--force")
+    assert json.loads((out / "report.json").read_text())["recipe"]["scheme"] == "w3g32"
+
+
+def test_existing_output_is_not_overwritten(tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32")
+    before = digest(tmp_path / "out")
+    error = compress(llama, tmp_path / "out", text, "--scheme", "w3g32", code=1).stderr
+    assert "--force" in error
+    assert digest(tmp_path / "out") == before
+
+
+def test_without_a_text(tmp_path, llama):
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--tier", "fast", "--json")
+    assert json.loads(run.stdout)["quality"] is None
+    error = fingpt("compress", llama, "-o", tmp_path / "b", "--scheme", "w4g64:gptq", "--no-calib",
+                   code=1).stderr
+    assert "statistics" in error
+    # The model writes its own text, the same every time.
+    for out in ("c", "d"):
+        fingpt("compress", llama, "-o", tmp_path / out, "--scheme", "w4g32", "--context", CONTEXT,
+               "--tokens", 8 * CONTEXT)
+    report = json.loads((tmp_path / "c/report.json").read_text())
+    assert report["calibration"]["tokens"] == 8 * CONTEXT
+    assert report["quality"]["kl_mean"] < 2
+    assert digest(tmp_path / "c") == digest(tmp_path / "d")
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path, text):
+    model = make(tmp_path / "model", "llama")
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[3, 5] = float("nan")
+    model.save_pretrained(tmp_path / "model")
+    add_tokenizer(tmp_path / "model")
+    error = fingpt("compress", tmp_path / "model", "-o", tmp_path / "out", "--tier", "fast",
+                   code=1).stderr
+    assert "model.layers.1.mlp.up_proj.weight" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_materialized_weights_compute_the_same(tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", "w3g16+lr4")
+    subprocess.run([binary("fingpt-opt"), str(tmp_path / "out"), "--fin-materialize-weights",
+                    f"--fin-write-params=file={tmp_path}/dense.safetensors", "-o",
+                    str(tmp_path / "dense.mlir")], check=True)
+    ids = tokens()
+    assert np.abs(forward(tmp_path / "out", ids) - forward(tmp_path / "dense.mlir", ids)).max() \
+        < 1e-4
