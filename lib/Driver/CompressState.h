@@ -29,6 +29,8 @@ public:
   const Json &get(const std::string &key) const;
   Status put(const std::string &key, Json value);
 
+  /// Path of a further file in the directory.
+  std::string file(const std::string &name) const { return directory + "/" + name; }
   size_t segmentsDone() const { return done; }
   /// Rows and graph of the last finished segment.
   Result<Json> segment(size_t i) const;

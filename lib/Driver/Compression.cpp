@@ -2,6 +2,7 @@
 
 #include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
+#include "fingpt/Driver/SelfText.h"
 #include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
 
@@ -93,9 +94,12 @@ static uint64_t availableMemory() {
   return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
 }
 
-static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width) {
+static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
+                     bool decoder) {
   const Recipe &recipe = options.recipe;
-  double tokens = options.calibration ? double(recipe.tokens) : 0;
+  bool statistics =
+      options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
+  double tokens = statistics ? double(recipe.tokens) : 0;
   double flops = 0;
   uint64_t largest = 0, dense = 0;
   for (const PlannedWeight &w : plan.weights) {
@@ -144,7 +148,7 @@ static uint64_t parameterCount(ModuleOp graph, const std::vector<PlannedWeight> 
 }
 
 static Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
-                                      const CompressOptions &options) {
+                                      const CompressOptions &options, bool decoder) {
   auto weights = planWeights(forwardOf(graph), params, options.recipe);
   if (!weights)
     return weights.takeError();
@@ -162,15 +166,16 @@ static Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
   }
   plan.otherBytes -= std::min(before, plan.bytesBefore);
   plan.bytesAfter += plan.otherBytes;
-  estimate(plan, options, width);
+  estimate(plan, options, width, decoder);
   return plan;
 }
 
 Result<CompressPlan> planCompression(Model &model, const CompressOptions &options) {
-  if (!options.calibration && options.recipe.wantsCalibration() && options.recipe.hasBudget())
-    return Error::at("budget", "needs calibration statistics", "--calib FILE", "none");
+  bool statistics = options.calibration || (options.selfText && model.isDecoder());
+  if (!statistics && options.recipe.hasBudget())
+    return Error::at("budget", "needs statistics of inputs", "--calib FILE", "none");
   const ParamStore &params = *model.imported().params;
-  Result<CompressPlan> plan = planGraph(model.graph(), params, options);
+  Result<CompressPlan> plan = planGraph(model.graph(), params, options, model.isDecoder());
   if (!plan)
     return plan;
   const Recipe &recipe = options.recipe;
@@ -229,15 +234,8 @@ Json Compression::fingerprint() const {
               {"source", summary.plan.bytesBefore},
               {"calibration", textFingerprint(options.calibration)},
               {"evaluation", textFingerprint(options.evaluation)},
-              {"evaluation_chunks", options.evaluationChunks}};
-}
-
-Status Compression::rewriteGraph() {
-  rewritten = OwningOpRef<ModuleOp>(model.graph().clone());
-  const Recipe &r = options.recipe;
-  if (r.rotate || r.slice > 0 || r.dropLayers > 0)
-    return Error::at("scheme", "rot, slice and drop are not available yet");
-  return Status::ok();
+              {"evaluation_chunks", options.evaluationChunks},
+              {"own_text", options.selfText}};
 }
 
 Status Compression::open() {
@@ -246,15 +244,12 @@ Status Compression::open() {
   if (!options.force && std::filesystem::exists(options.output, ec) &&
       !std::filesystem::is_empty(options.output, ec))
     return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
-  if (Status s = rewriteGraph(); !s)
-    return s;
-  const ParamStore &params = *model.imported().params;
   Result<CompressPlan> plan = planCompression(model, options);
   if (!plan)
     return plan.takeError();
   summary.plan = std::move(*plan);
   Json print = fingerprint();
-  Result<std::string> hash = sourceHash(model.graph(), params);
+  Result<std::string> hash = sourceHash(model.graph(), *params());
   if (!hash)
     return hash.takeError();
   print["source"] = *hash;
@@ -266,7 +261,61 @@ Status Compression::open() {
   context = recipe.context;
   if (model.contextLength() > 0)
     context = std::min(context, model.contextLength());
+  return readTexts();
+}
+
+/// Shorter sequences cost less to write one by one.
+constexpr int64_t kOwnContext = 256, kOwnTokens = 8192, kOwnHeldOut = 4;
+
+/// The model samples its calibration text, and more of it to be measured on. The tokens are kept:
+/// a run that goes on does not write them again.
+Status Compression::writeOwnText() {
+  context = std::min(context, kOwnContext);
+  int64_t sequences = std::max<int64_t>(1, std::min(options.recipe.tokens, kOwnTokens) / context);
+  int64_t measured = options.evaluationChunks > 0 && !options.evaluation
+                         ? std::min(options.evaluationChunks, kOwnHeldOut)
+                         : 0;
+  if (state->get("own_text").is_null()) {
+    update("compiling");
+    JITOptions jit;
+    jit.forward = false;
+    jit.keepStored = true;
+    jit.cacheDirectory = options.cacheDirectory;
+    auto code = model.compile(jit);
+    if (!code)
+      return code.takeError();
+    auto sampled = sampleSequences(model, **code, sequences + measured, context,
+                                   options.recipe.seed, [&](int64_t done, int64_t all) {
+                                     update("writing calibration text: " + std::to_string(done) +
+                                            " of " + std::to_string(all) + " tokens");
+                                   });
+    if (!sampled)
+      return sampled.takeError();
+    if (Status s = state->put("own_text", Json(*sampled)); !s)
+      return s;
+  }
+  calibrationName = "sampled from the model";
+  for (const Json &row : state->get("own_text")) {
+    auto tokens = row.get<std::vector<int32_t>>();
+    if (int64_t(samples.size()) < sequences) {
+      SegmentSample sample;
+      sample.length = context;
+      sample.tokens = std::move(tokens);
+      samples.push_back(std::move(sample));
+    } else {
+      heldOut.insert(heldOut.end(), tokens.begin(), tokens.end());
+      heldOutName = calibrationName;
+    }
+  }
+  return Status::ok();
+}
+
+Status Compression::readTexts() {
+  const Recipe &recipe = options.recipe;
   size_t used = 0;
+  if (!options.calibration && options.selfText && model.isDecoder() && recipe.wantsCalibration())
+    if (Status s = writeOwnText(); !s)
+      return s;
   if (options.calibration) {
     CalibrationOptions calibration;
     calibration.tokens = recipe.tokens;
@@ -276,6 +325,7 @@ Status Compression::open() {
       return made.error().in(options.calibration->name);
     samples = std::move(*made);
     used = samples.size() * size_t(context);
+    calibrationName = options.calibration->name;
   }
   if (options.evaluationChunks <= 0 || !model.isDecoder())
     return Status::ok();
@@ -764,8 +814,8 @@ Json Compression::report() const {
                       {"kl_p99", q->klP99},
                       {"same_top", q->sameTop}};
   out["calibration"] = nullptr;
-  if (options.calibration)
-    out["calibration"] = {{"text", options.calibration->name},
+  if (!samples.empty())
+    out["calibration"] = {{"text", calibrationName},
                           {"tokens", int64_t(samples.size()) * context},
                           {"context", context},
                           {"sequential", options.recipe.sequential}};
@@ -801,13 +851,30 @@ Status Compression::publish() {
   return Status::ok();
 }
 
+/// Weights have other shapes and bytes after rewrites; what counts as before is the original.
+Status Compression::planRewritten() {
+  if (rewrites.empty())
+    return Status::ok();
+  Result<CompressPlan> plan = planGraph(*rewritten, *params(), options, model.isDecoder());
+  if (!plan)
+    return plan.takeError();
+  plan->bytesBefore = summary.plan.bytesBefore;
+  plan->parameters = summary.plan.parameters;
+  summary.plan = std::move(*plan);
+  return Status::ok();
+}
+
 Result<CompressSummary> Compression::run() {
   if (Status s = open(); !s)
     return s.takeError();
+  if (Status s = rewriteGraph(); !s)
+    return s.takeError();
+  if (Status s = planRewritten(); !s)
+    return s.takeError();
   result = OwningOpRef<ModuleOp>(rewritten->clone());
-  if (options.calibration) {
+  if (!samples.empty()) {
     update("compiling segments");
-    auto made = SegmentedModel::create(*rewritten, model.imported().params, options.cacheDirectory);
+    auto made = SegmentedModel::create(*rewritten, params(), options.cacheDirectory);
     if (!made)
       return made.takeError();
     segments = std::move(*made);

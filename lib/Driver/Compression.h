@@ -33,7 +33,17 @@ private:
   };
 
   Status open();
+  Status readTexts();
+  Status writeOwnText();
+  Status planRewritten();
+
+  /// GraphRewrites.cpp
   Status rewriteGraph();
+  Status dropLayers();
+  Status rotate();
+  Status slice();
+  Status writeBases(const std::string &file);
+
   void makeUnits();
   Status decideForms();
   Status compressUnits();
@@ -50,6 +60,7 @@ private:
   Status analyse();
   Status allocate();
 
+  const std::shared_ptr<ParamStore> &params() const { return model.imported().params; }
   const PlannedWeight &planned(const std::string &name) const;
   std::optional<compress::Gram> gramOf(const std::string &name,
                                        const std::vector<compress::Gram> &grams,
@@ -75,7 +86,7 @@ private:
   std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
   std::vector<SegmentSample> original; ///< through the original layers, if sequential
   std::vector<int32_t> heldOut; ///< whole chunks of `context`
-  std::string heldOutName;
+  std::string heldOutName, calibrationName;
   int64_t context = 0;
   std::vector<Unit> units;
   std::vector<Json> rewrites; ///< for the report

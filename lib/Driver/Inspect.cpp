@@ -18,8 +18,11 @@ static std::string typeName(Type element) {
   return text;
 }
 
-/// A weight expression in words.
-static std::string describeForm(Value v) {
+/// A weight expression in words, of at most `left` ops: the words double wherever an
+/// expression uses one twice.
+static std::string describeForm(Value v, int &left) {
+  if (left-- <= 0)
+    return "…";
   auto element = [](Value x) { return cast<RankedTensorType>(x.getType()).getElementType(); };
   return llvm::TypeSwitch<Operation *, std::string>(v.getDefiningOp())
       .Case([&](fin::ParamOp) { return typeName(element(v)); })
@@ -38,18 +41,24 @@ static std::string describeForm(Value v) {
       .Case([&](fin::LowRankOp op) {
         return "low_rank " +
                std::to_string(cast<RankedTensorType>(op.getA().getType()).getDimSize(0)) + " (" +
-               describeForm(op.getB()) + ")";
+               describeForm(op.getB(), left) + ")";
       })
       .Case([&](fin::SparseOp) { return std::string("sparse"); })
       .Case([&](fin::SumOp op) {
-        return llvm::join(llvm::map_range(op.getTerms(), describeForm), " + ");
+        std::string form;
+        for (Value term : op.getTerms()) {
+          form += (form.empty() ? "" : " + ") + describeForm(term, left);
+          if (left < 0)
+            break;
+        }
+        return form;
       })
       .Default([&](Operation *op) -> std::string {
         // Casts, transposes, scales, slices: the form is that of the main operand.
         for (Value operand : op->getOperands())
           if (operand.getDefiningOp() &&
               !operand.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
-            return describeForm(operand);
+            return describeForm(operand, left);
         return "constant";
       });
 }
@@ -87,7 +96,8 @@ Result<ModelSummary> inspectModel(const Model &model) {
     auto type = cast<RankedTensorType>(root.getType());
     w.shape.assign(type.getShape().begin(), type.getShape().end());
     w.elements = uint64_t(type.getNumElements());
-    w.form = describeForm(root);
+    int words = 64;
+    w.form = describeForm(root, words);
     for (fin::ParamOp op : params) {
       std::string key = op.getKey().str();
       const ParamInfo *info = model.imported().params->find(key);

@@ -23,47 +23,28 @@ static const std::vector<Architecture> &architectures() {
                                                   "cls.seq_relationship.*", "cls.predictions.*"};
   static const char *table = "embed_tokens.weight";
   static const std::vector<Architecture> all = {
-      {"bert", readBert, buildBert, "embeddings.word_embeddings.weight", {"bert.", ""}, heads},
-      {"gemma", readGemma, buildLlama, table, model, buffers},
-      {"gemma2", readGemma2, buildLlama, table, model, buffers},
-      {"gemma3_text", readGemma3, buildLlama, table, gemma3, images},
-      {"gpt2", readGPT2, buildGPT2, "wte.weight", {"transformer.", ""}, masks},
-      {"llama", readLlama, buildLlama, table, model, buffers},
-      {"mistral", readMistral, buildLlama, table, model, buffers},
-      {"opt", readOPT, buildOPT, table, {"model.decoder.", "decoder.", ""}, {}},
-      {"phi", readPhi, buildPhi, table, model, buffers},
-      {"phi3", readPhi3, buildLlama, table, model, buffers},
-      {"qwen2", readQwen2, buildLlama, table, model, buffers},
-      {"qwen3", readQwen3, buildLlama, table, model, buffers},
+      {"bert", buildBert, "embeddings.word_embeddings.weight", {"bert.", ""}, heads},
+      {"gemma", buildLlama, table, model, buffers},
+      {"gemma2", buildLlama, table, model, buffers},
+      {"gemma3_text", buildLlama, table, gemma3, images},
+      {"gpt2", buildGPT2, "wte.weight", {"transformer.", ""}, masks},
+      {"llama", buildLlama, table, model, buffers},
+      {"mistral", buildLlama, table, model, buffers},
+      {"opt", buildOPT, table, {"model.decoder.", "decoder.", ""}, {}},
+      {"phi", buildPhi, table, model, buffers},
+      {"phi3", buildLlama, table, model, buffers},
+      {"qwen2", buildLlama, table, model, buffers},
+      {"qwen3", buildLlama, table, model, buffers},
   };
   return all;
 }
 
-const Architecture *findArchitecture(std::string_view modelType) {
+/// Null if unknown.
+static const Architecture *findArchitecture(std::string_view modelType) {
   for (const Architecture &a : architectures())
     if (modelType == a.modelType)
       return &a;
   return nullptr;
-}
-
-std::string knownArchitectures() {
-  std::string out;
-  for (const Architecture &a : architectures())
-    out += (out.empty() ? "" : ", ") + std::string(a.modelType);
-  return out;
-}
-
-Result<ModelConfig> readConfig(const Architecture &architecture, const Json &config,
-                               const std::string &file, const std::string &pointer) {
-  ModelConfig c;
-  c.architecture = architecture.modelType;
-  ConfigReader r(config, file, pointer);
-  if (Status s = r.status(); !s)
-    return s.takeError();
-  architecture.read(r, c);
-  if (Status s = r.status(); !s)
-    return s.takeError();
-  return c;
 }
 
 static bool matchesAny(const std::vector<llvm::GlobPattern> &globs, const std::string &name) {
@@ -73,11 +54,15 @@ static bool matchesAny(const std::vector<llvm::GlobPattern> &globs, const std::s
   return false;
 }
 
-Result<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(const Architecture &architecture,
-                                                     const ModelConfig &config, ParamStore &store,
+Result<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(const ModelConfig &config, ParamStore &store,
                                                      FileConventions conventions,
                                                      const std::vector<std::string> &names,
                                                      mlir::MLIRContext &context) {
+  const Architecture *found = findArchitecture(config.architecture);
+  if (!found)
+    return Error::at(escaped(conventions.file, 1000),
+                     "no graph is known for " + quote(config.architecture));
+  const Architecture &architecture = *found;
   conventions.prefix = architecture.prefixes.front();
   for (const char *prefix : architecture.prefixes) {
     std::string probe = std::string(prefix) + architecture.probe;

@@ -26,8 +26,7 @@ Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &
                       {"rms_norm_eps", 1e-5},
                       {"rope_theta", 10000.0},
                       {"tie_word_embeddings", !dims.separateHead}};
-  const Architecture *llama = findArchitecture("llama");
-  Result<ModelConfig> c = readConfig(*llama, model.config, path);
+  Result<ModelConfig> c = readConfig("llama", model.config, path);
   if (!c)
     return c.takeError();
 
@@ -44,7 +43,7 @@ Result<ImportedModel> importLlama2C(const std::string &path, mlir::MLIRContext &
   FileConventions conventions;
   conventions.file = path;
   conventions.ropeStyle = fin::RopeStyle::Interleaved;
-  auto graph = buildModel(*llama, *c, *model.params, std::move(conventions), *renamed, context);
+  auto graph = buildModel(*c, *model.params, std::move(conventions), *renamed, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);

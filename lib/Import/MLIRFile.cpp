@@ -1,5 +1,6 @@
 #include "Diagnostics.h"
 #include "MLIRText.h"
+#include "ParserProcess.h"
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Import/GraphParams.h"
@@ -70,6 +71,8 @@ Status checkMLIRText(std::string_view text, const std::string &file) {
 Result<OwningOpRef<ModuleOp>> parseMLIRText(const std::string &text, const std::string &file,
                                             MLIRContext &context) {
   if (Status s = checkMLIRText(text, file); !s)
+    return s.takeError();
+  if (Status s = parseInChild(text, file, context); !s)
     return s.takeError();
   context.loadDialect<fin::FinDialect, func::FuncDialect>();
   DiagnosticCapture capture(&context);

@@ -20,7 +20,8 @@ constexpr unsigned kMaxNesting = 256;
 /// Refuses bytecode, NUL bytes and nesting deeper than kMaxNesting.
 Status checkMLIRText(std::string_view text, const std::string &file);
 
-/// Checks, parses and verifies. Errors read FILE:LINE:COLUMN: message.
+/// Checks, parses and verifies: in a limited child process, and then here. Errors read
+/// FILE:LINE:COLUMN: message.
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
 parseMLIRText(const std::string &text, const std::string &file, mlir::MLIRContext &context);
 

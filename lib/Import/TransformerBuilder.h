@@ -14,7 +14,7 @@
 #ifndef FINGPT_LIB_IMPORT_TRANSFORMERBUILDER_H
 #define FINGPT_LIB_IMPORT_TRANSFORMERBUILDER_H
 
-#include "ModelConfig.h"
+#include "Config/ModelConfig.h"
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Params/ParamStore.h"

@@ -50,50 +50,6 @@ bool plainType(uint32_t type, DType &dtype) {
   return false;
 }
 
-/// Opens the other files of a split model: NAME-00001-of-0000N.gguf and so on.
-Status openSplits(std::vector<std::shared_ptr<const GGUFFile>> &files, int64_t count) {
-  const std::string first = files[0]->path();
-  std::string where = escaped(first, 1000) + ":split.count";
-  if (count > 99999)
-    return Error::at(where, "splits", "at most 99999", std::to_string(count));
-  auto suffix = [&](int64_t number) {
-    char text[40];
-    std::snprintf(text, sizeof text, "-%05d-of-%05d.gguf", static_cast<int>(number),
-                  static_cast<int>(count));
-    return std::string(text);
-  };
-  std::string end = suffix(1);
-  if (first.size() < end.size() || first.compare(first.size() - end.size(), end.size(), end) != 0)
-    return Error::at(where, "name of the first split", "an end of " + quote(end), quote(first));
-  std::string stem = first.substr(0, first.size() - end.size());
-  for (int64_t number = 2; number <= count; ++number) {
-    auto file = GGUFFile::open(stem + suffix(number));
-    if (!file)
-      return file.takeError();
-    files.push_back(std::move(*file));
-  }
-  size_t tensors = 0;
-  for (size_t i = 0; i < files.size(); ++i) {
-    for (auto [key, wanted] :
-         {std::pair("split.no", static_cast<int64_t>(i)), std::pair("split.count", count)}) {
-      Result<int64_t> value = files[i]->integer(key);
-      if (!value)
-        return value.takeError();
-      if (*value != wanted)
-        return Error::at(escaped(files[i]->path(), 1000) + ":" + key, "wrong split",
-                         std::to_string(wanted), std::to_string(*value));
-    }
-    tensors += files[i]->tensors().size();
-  }
-  Result<int64_t> total = files[0]->integer("split.tensors.count");
-  if (!total)
-    return total.takeError();
-  if (static_cast<uint64_t>(*total) != tensors)
-    return Error::at(escaped(first, 1000) + ":split.tensors.count", "tensors in all splits",
-                     std::to_string(*total), std::to_string(tensors));
-  return Status::ok();
-}
-
 BlockForm describeBlocks(const GGUFTensor &t, const BlockFormat &f) {
   BlockForm form;
   form.name = t.name;
@@ -181,15 +137,13 @@ Status ParamStore::add(std::shared_ptr<const Llama2CFile> file) {
 }
 
 Status ParamStore::add(std::shared_ptr<const GGUFFile> file) {
-  std::vector<std::shared_ptr<const GGUFFile>> files{std::move(file)};
-  // An image in memory has no siblings to look for.
-  Result<int64_t> splits = files[0]->integer("split.count", 1);
-  if (!splits)
-    return splits.takeError();
-  if (*splits > 1 && files[0]->mapping())
-    if (Status s = openSplits(files, *splits); !s)
-      return s;
+  Result<GGUFSplits> files = openSplits(std::move(file));
+  if (!files)
+    return files.takeError();
+  return add(*files);
+}
 
+Status ParamStore::add(const GGUFSplits &files) {
   NewNames names;
   DType dtype;
   for (const auto &f : files)

@@ -275,9 +275,17 @@ def test_existing_output_is_not_overwritten(tmp_path, llama, text):
 def test_without_a_text(tmp_path, llama):
     run = fingpt("compress", llama, "-o", tmp_path / "out", "--tier", "fast", "--json")
     assert json.loads(run.stdout)["quality"] is None
-    error = fingpt("compress", llama, "-o", tmp_path / "b", "--scheme", "w4g32:gptq",
+    error = fingpt("compress", llama, "-o", tmp_path / "b", "--scheme", "w4g64:gptq", "--no-calib",
                    code=1).stderr
     assert "statistics" in error
+    # The model writes its own text, the same every time.
+    for out in ("c", "d"):
+        fingpt("compress", llama, "-o", tmp_path / out, "--scheme", "w4g32", "--context", CONTEXT,
+               "--tokens", 8 * CONTEXT)
+    report = json.loads((tmp_path / "c/report.json").read_text())
+    assert report["calibration"]["tokens"] == 8 * CONTEXT
+    assert report["quality"]["kl_mean"] < 2
+    assert digest(tmp_path / "c") == digest(tmp_path / "d")
 
 
 def test_weights_that_are_not_finite_are_named(tmp_path, text):
@@ -300,3 +308,40 @@ def test_materialized_weights_compute_the_same(tmp_path, llama, text):
     ids = tokens()
     assert np.abs(forward(tmp_path / "out", ids) - forward(tmp_path / "dense.mlir", ids)).max() \
         < 1e-4
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "phi", "qwen2"])
+def test_rotation_changes_nothing(name, tmp_path, text):
+    model = make(tmp_path / "model", name)
+    add_tokenizer(tmp_path / "model")
+    compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "rot", "--embeddings", "keep")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["rewrites"][0]["pass"] == "fin-rotate"
+    ids = tokens()
+    with torch.no_grad():
+        expected = model(torch.tensor(ids)).logits.numpy()
+    error = np.abs(forward(tmp_path / "out", ids) - expected).max()
+    assert error <= 1e-3 * np.abs(expected).max()
+
+
+def test_a_layer_that_does_nothing_is_dropped(tmp_path, text):
+    model = make(tmp_path / "model", "llama", num_hidden_layers=5)
+    with torch.no_grad():
+        layer = model.model.layers[2]
+        layer.self_attn.o_proj.weight.zero_()
+        layer.mlp.down_proj.weight.zero_()
+    model.save_pretrained(tmp_path / "model")
+    add_tokenizer(tmp_path / "model")
+    compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "drop1", "--embeddings",
+             "keep")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["rewrites"] == [{"pass": "fin-drop-layers", "detail": "layers 2"}]
+    assert report["quality"]["kl_mean"] < 1e-6
+    fingpt("run", tmp_path / "out", "--prompt", "ab", "-n", 4)
+
+
+def test_rotate_and_quantize(tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", "rot+w4g32", "--embeddings", "w8")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["recipe"]["scheme"] == "rot+w4g32"
+    assert report["quality"]["kl_mean"] < 0.5

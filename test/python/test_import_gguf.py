@@ -121,10 +121,10 @@ def metadata(writer, config, arch):
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
 
 
-def convert(model, arch, path, kind=None):
+def convert(model, arch, path, kind=None, **options):
     """Writes `model`; where `kind` quantizes, `model` gets the decoded weights."""
     config = model.config
-    writer = gguf.GGUFWriter(str(path), arch)
+    writer = gguf.GGUFWriter(str(path), arch, **options)
     metadata(writer, config, arch)
     for seed, (key, p) in enumerate(model.named_parameters()):
         w = p.detach().numpy().copy()
@@ -214,6 +214,20 @@ def test_block_formats(kind, tmp_path):
     model = make(tmp_path / "hf", "llama", **WIDE)
     convert(model, "llama", tmp_path / "model.gguf", gguf.GGMLQuantizationType[kind])
     agree(tmp_path / "model.gguf", model, tokens())
+
+
+@pytest.mark.parametrize("small_first_shard", [False, True])
+def test_split_model(small_first_shard, tmp_path):
+    """The first file brings the others, also if it holds metadata alone."""
+    model = make(tmp_path / "hf", "llama", **WIDE)
+    convert(model, "llama", tmp_path / "model.gguf", gguf.GGMLQuantizationType.Q4_K,
+            split_max_tensors=8, small_first_shard=small_first_shard)
+    first, *others = sorted(tmp_path.glob("model-*.gguf"))
+    assert first.name.startswith("model-00001-of-") and others
+    agree(first, model, tokens())
+    subprocess.run([binary("fingpt"), "import", str(first), "-o", str(tmp_path / "written")],
+                   check=True, timeout=120)
+    agree(tmp_path / "written", model, tokens())
 
 
 @pytest.mark.parametrize("name,kind", [("gpt2", "Q4_1"), ("phi3", "Q8_0"), ("phi3", "Q4_K")])

@@ -14,7 +14,7 @@ struct Options {
       size, bpw, maxPerplexity, kvCache;
   std::vector<std::string> layers, keep, candidates;
   int64_t tokens = 0, context = 0, chunks = 10, seed = -1;
-  bool dense = false, dryRun = false, force = false, noCache = false;
+  bool dense = false, noCalibration = false, dryRun = false, force = false, noCache = false;
 };
 } // namespace
 
@@ -188,6 +188,7 @@ static Result<int> run(const Options &o, const Common &common) {
   options.output = o.output;
   options.force = o.force;
   options.evaluationChunks = o.chunks;
+  options.selfText = !o.noCalibration;
   auto readText = [](const std::string &path, std::optional<NamedText> &to) -> Status {
     if (path.empty())
       return Status::ok();
@@ -220,7 +221,9 @@ static Result<int> run(const Options &o, const Common &common) {
     return Error::at("-o", "missing", "a directory to write (or --dry-run)", "none");
   progress.print(planLine(*plan));
   if (!options.calibration && options.recipe.wantsCalibration())
-    progress.print("note   without --calib weights are rounded to nearest; a text improves them");
+    progress.print(options.selfText && (*model)->isDecoder()
+                       ? "note   without --calib the model writes its own calibration text"
+                       : "note   without --calib weights are rounded to nearest");
   Result<CompressSummary> summary = compressModel(**model, options);
   if (!summary)
     return summary.takeError();
@@ -258,6 +261,8 @@ Action addCompress(CLI::App &app, const Common &common) {
       ->delimiter(',')
       ->allow_extra_args(false);
   sub->add_option("--calib,--text", o->calibration, "Text that stands for what the model reads");
+  sub->add_flag("--no-calib", o->noCalibration,
+                "Without --calib: no statistics, instead of text that the model writes itself");
   sub->add_option("--eval-text", o->evaluation,
                   "Text for the figures at the end; default: the rest of --calib");
   sub->add_option("--eval-chunks", o->chunks, "Chunks of it, at most; 0: no figures")

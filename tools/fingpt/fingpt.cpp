@@ -3,6 +3,7 @@
 
 #include "Commands.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -23,6 +24,11 @@ static int report(const Error &error) {
   std::fflush(stdout);
   std::fprintf(stderr, "error: %s\n", error.message().c_str());
   return 1;
+}
+
+static int usage(const std::string &message) {
+  std::fprintf(stderr, "error: %s\nfingpt --help lists verbs and options\n", message.c_str());
+  return 2;
 }
 
 static int run(int argc, char **argv) {
@@ -55,6 +61,17 @@ static int run(int argc, char **argv) {
   verb(addDoctor);
   verb(addCompletion);
 
+  // CLI11 would call a misspelt verb an argument that it did not expect.
+  bool isVerb = argc > 1 && std::any_of(verbs.begin(), verbs.end(),
+                                        [&](auto &v) { return v.first->check_name(argv[1]); });
+  if (argc < 2 || (argv[1][0] != '-' && !isVerb)) {
+    std::string known;
+    for (auto &[sub, action] : verbs)
+      known += (known.empty() ? "" : ", ") + sub->get_name();
+    return usage(
+        Error::at("fingpt", "verb", "one of " + known, argc < 2 ? "nothing" : quote(argv[1]))
+            .message());
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &e) {
@@ -62,8 +79,7 @@ static int run(int argc, char **argv) {
   } catch (const CLI::CallForVersion &e) {
     return app.exit(e);
   } catch (const CLI::ParseError &e) {
-    std::fprintf(stderr, "error: %s\nfingpt --help lists verbs and options\n", e.what());
-    return 2;
+    return usage(e.what());
   }
   try {
     for (auto &[sub, action] : verbs)

@@ -31,7 +31,10 @@ struct CompressOptions {
   std::string output;
   bool force = false; ///< replace OUT, and drop what another recipe left unfinished
   std::optional<NamedText> calibration;
-  /// For the figures at the end; without one, what calibration left of its text.
+  /// Without a calibration text, the model writes one where the recipe wants statistics.
+  bool selfText = true;
+  /// For the figures at the end; without one, what calibration left of its text, or more text
+  /// of the model's own.
   std::optional<NamedText> evaluation;
   int64_t evaluationChunks = 10; ///< at most; 0: no figures
   std::string cacheDirectory;

@@ -6,7 +6,7 @@
 //   keys model->params;   // ParamStore that knows every key of the graph
 //
 // SRC may be
-//   * a GGUF file,
+//   * a GGUF file (of a split model, the first),
 //   * a Hugging Face directory (config.json + model.safetensors[.index.json]),
 //   * a llama2.c .bin file,
 //   * a model directory of this project (fingpt.json, graph.mlir,

@@ -88,6 +88,11 @@ private:
   std::vector<GGUFTensor> tensorTable;
 };
 
+/// The files of a split model in order, the first (NAME-00001-of-0000N.gguf) given: the
+/// others lie beside it, and must agree about numbers and tensors. A whole model is one
+/// file; so is an image in memory, which has no siblings to look for.
+Result<GGUFSplits> openSplits(std::shared_ptr<const GGUFFile> first);
+
 /// Name of a ggml type id ("Q4_K"), elements and bytes per block; null name if
 /// unknown or retired.
 struct GGMLTypeInfo {

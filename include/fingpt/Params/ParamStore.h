@@ -104,6 +104,7 @@ struct TensorData {
 class GGUFFile;
 class SafetensorsFile;
 class Llama2CFile;
+using GGUFSplits = std::vector<std::shared_ptr<const GGUFFile>>; ///< see openSplits()
 
 /// Names are unique. What adds a whole file adds all of its tensors or none.
 class ParamStore {
@@ -123,6 +124,7 @@ public:
   /// Files that are already open (an importer reads their metadata too).
   Status add(std::shared_ptr<const SafetensorsFile> file);
   Status add(std::shared_ptr<const GGUFFile> file);
+  Status add(const GGUFSplits &files);
   Status add(std::shared_ptr<const Llama2CFile> file);
 
   /// A parameter whose every element is `value` (materialised on use). Integer

@@ -1,10 +1,10 @@
 #include "fingpt/Codegen/CPU/JIT.h"
 
+#include "JITParameters.h"
 #include "ObjectCompiler.h"
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Runtime/Kernels.h"
-#include "fingpt/Runtime/ThreadPool.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -15,12 +15,10 @@
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
-#include <sys/mman.h>
 #include <thread>
 
 using namespace mlir;
@@ -34,73 +32,20 @@ double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// A public function as the host calls it.
-struct Entry {
-  std::vector<MemRefType> arguments; ///< without the parameter table
-  std::vector<std::string> keys;     ///< of the table, in order
-  std::vector<const void *> table;
-  void *address = nullptr; ///< void(*)(void *table, descriptor *...)
-};
-
-/// One call of @prepare.
-struct PrepareStep {
-  std::string function, key;
-  std::vector<std::string> params;
-};
-
-/// A ranked memref as MLIR passes it by pointer.
-struct Descriptor {
-  void *allocated, *aligned;
-  int64_t offset;
-  int64_t sizesAndStrides[10];
-
-  Descriptor(void *data, llvm::ArrayRef<int64_t> shape)
-      : allocated(data), aligned(data), offset(0) {
-    size_t rank = shape.size();
-    int64_t stride = 1;
-    for (size_t i = rank; i-- > 0;) {
-      sizesAndStrides[i] = shape[i];
-      sizesAndStrides[rank + i] = stride;
-      stride *= shape[i];
-    }
-  }
-};
-
-/// Anonymous memory for one prepared weight; large ones on huge pages if possible.
-std::shared_ptr<void> allocatePages(uint64_t bytes) {
-  size_t size = std::max<uint64_t>(bytes, 64);
-  void *p = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED)
-    return nullptr;
-  if (size >= (4u << 20))
-    ::madvise(p, size, MADV_HUGEPAGE);
-  return {p, [size](void *q) { ::munmap(q, size); }};
-}
-
-uint64_t memrefBytes(MemRefType type) {
-  return uint64_t(type.getNumElements()) * type.getElementTypeBitWidth() / 8;
-}
-
 } // namespace
 
 struct JITModel::Impl {
-  std::shared_ptr<ParamStore> params;
   JITOptions options;
   std::unique_ptr<llvm::orc::LLJIT> jit;
-  llvm::StringMap<Entry> entries;
+  llvm::StringMap<JITEntry> entries;
   int64_t inputVocabulary = 0;
-  std::vector<PrepareStep> steps;
-  llvm::StringMap<TensorData> prepared;
-  std::vector<TensorData> pinned;
+  std::unique_ptr<JITParameters> parameters;
   JITStatistics stats;
 
   Status lower(ModuleOp graph, OwningOpRef<ModuleOp> &module);
   Status readEntries(ModuleOp module);
   Status compileFunctions(ModuleOp module);
   Status link(const std::vector<std::string> &objects);
-  Result<TensorData> bytesOf(const std::string &key, uint64_t expected);
-  Status prepare();
-  Status fillTables();
 };
 
 JITModel::JITModel() : impl(std::make_unique<Impl>()) {}
@@ -161,19 +106,10 @@ Status JITModel::Impl::lower(ModuleOp graph, OwningOpRef<ModuleOp> &module) {
 }
 
 Status JITModel::Impl::readEntries(ModuleOp module) {
-  if (auto list = module->getAttrOfType<ArrayAttr>("fin.prepare"))
-    for (auto step : list.getAsRange<DictionaryAttr>()) {
-      PrepareStep s;
-      s.function = step.getAs<FlatSymbolRefAttr>("function").getValue().str();
-      s.key = step.getAs<StringAttr>("key").str();
-      for (auto key : step.getAs<ArrayAttr>("params").getAsRange<StringAttr>())
-        s.params.push_back(key.str());
-      steps.push_back(std::move(s));
-    }
   for (func::FuncOp f : module.getOps<func::FuncOp>()) {
     if (f.isExternal() || !f.isPublic())
       continue;
-    Entry entry;
+    JITEntry entry;
     for (Type type : llvm::drop_begin(f.getArgumentTypes()))
       entry.arguments.push_back(cast<MemRefType>(type));
     if (auto keys = f->getAttrOfType<ArrayAttr>("fin.params"))
@@ -308,142 +244,6 @@ Status JITModel::Impl::link(const std::vector<std::string> &objects) {
   return Status::ok();
 }
 
-//===----------------------------------------------------------------------===//
-// Parameters
-//===----------------------------------------------------------------------===//
-
-Result<TensorData> JITModel::Impl::bytesOf(const std::string &key, uint64_t expected) {
-  if (auto it = prepared.find(key); it != prepared.end())
-    return it->second;
-  Result<TensorData> data = params->get(key);
-  if (data && expected != 0 && data->bytes != expected)
-    return Error::at("parameter " + quote(key), "wrong size", std::to_string(expected) + " bytes",
-                     std::to_string(data->bytes));
-  return data;
-}
-
-/// call() refuses more.
-constexpr size_t kMaxArguments = 16;
-using Pointers = std::array<void *, kMaxArguments>;
-
-template <size_t> using Pointer = void *;
-template <size_t... I>
-static void callOf(void *address, void *table, Pointers &a, std::index_sequence<I...>) {
-  reinterpret_cast<void (*)(void *, Pointer<I>...)>(address)(table, a[I]...);
-}
-template <size_t... N>
-static void callCounted(void *address, void *table, Pointers &a, size_t count,
-                        std::index_sequence<N...>) {
-  ((count == N ? callOf(address, table, a, std::make_index_sequence<N>()) : void()), ...);
-}
-
-/// Calls a compiled function; every argument is a pointer.
-static void callPacked(void *address, const void *const *table, std::vector<Descriptor> &args) {
-  Pointers a{};
-  for (size_t i = 0; i < args.size(); ++i)
-    a[i] = &args[i];
-  void *t = static_cast<void *>(const_cast<const void **>(table));
-  callCounted(address, t, a, args.size(), std::make_index_sequence<kMaxArguments + 1>());
-}
-
-Status JITModel::Impl::prepare() {
-  std::mutex mutex;
-  std::optional<Error> problem;
-  std::vector<TensorData> results(steps.size());
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < steps.size();) {
-      const PrepareStep &step = steps[i];
-      Entry &entry = entries[step.function];
-      auto fail = [&](Error e) {
-        std::lock_guard<std::mutex> lock(mutex);
-        if (!problem)
-          problem = std::move(e);
-      };
-      std::vector<const void *> table;
-      std::vector<TensorData> keep;
-      for (const std::string &key : step.params) {
-        Result<TensorData> data = params->get(key);
-        if (!data)
-          return fail(data.takeError());
-        keep.push_back(*data);
-        table.push_back(data->data);
-      }
-      MemRefType type = entry.arguments.front();
-      uint64_t bytes = memrefBytes(type);
-      std::shared_ptr<void> buffer = allocatePages(bytes);
-      if (!buffer)
-        return fail(Error::at("parameter " + quote(step.key), "out of memory",
-                              std::to_string(bytes) + " bytes", "none"));
-      std::vector<Descriptor> arguments{Descriptor(buffer.get(), type.getShape())};
-      callPacked(entry.address, table.data(), arguments);
-      results[i] = TensorData{buffer.get(), bytes, buffer};
-      keep.clear();
-      if (!options.keepStored)
-        for (const std::string &key : step.params)
-          params->release(key);
-    }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned t = 1; t < ThreadPool::global().size(); ++t)
-    workers.emplace_back(work);
-  work();
-  for (std::thread &t : workers)
-    t.join();
-  if (problem)
-    return *problem;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    stats.preparedBytes += results[i].bytes;
-    prepared[steps[i].key] = results[i];
-  }
-  return Status::ok();
-}
-
-Status JITModel::Impl::fillTables() {
-  for (auto &item : entries)
-    for (const std::string &key : item.getValue().keys) {
-      Result<TensorData> data = bytesOf(key, 0);
-      if (!data)
-        return data.takeError();
-      pinned.push_back(*data);
-      item.getValue().table.push_back(data->data);
-    }
-  return Status::ok();
-}
-
-/// Every parameter of the graph must be in the store, in the type that the graph says.
-static Status checkParams(ModuleOp graph, const ParamStore &params) {
-  std::optional<Error> problem;
-  graph.walk([&](fin::ParamOp op) {
-    if (problem)
-      return;
-    RankedTensorType type = op.getType();
-    auto code = dyn_cast<IntegerType>(type.getElementType());
-    if (code && !code.isSignless())
-      type = fin::packedType(type);
-    std::string key = op.getKey().str();
-    const ParamInfo *info = params.find(key);
-    if (!info) {
-      problem = Error::at("parameter " + quote(key), "is not in the model's files");
-      return;
-    }
-    Type element = type.getElementType();
-    bool sameType = element.isF64()   ? info->dtype == DType::F64
-                    : element.isF32() ? info->dtype == DType::F32
-                    : element.isF16() ? info->dtype == DType::F16
-                    : element.isBF16()
-                        ? info->dtype == DType::BF16
-                        : dtypeSize(info->dtype) * 8 == element.getIntOrFloatBitWidth();
-    if (!sameType || llvm::ArrayRef<int64_t>(info->shape) != type.getShape()) {
-      std::string expected;
-      llvm::raw_string_ostream(expected) << type;
-      problem = Error::at("parameter " + quote(key), "does not fit the graph", expected,
-                          std::string(dtypeName(info->dtype)) + " " + shapeText(info->shape));
-    }
-  });
-  return problem ? Status(*problem) : Status::ok();
-}
-
 /// Rows of the table that the tokens of @forward index; ids beyond it would read past it.
 static int64_t embeddingRows(ModuleOp graph) {
   int64_t rows = 0;
@@ -459,10 +259,10 @@ Result<std::unique_ptr<JITModel>>
 JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITOptions &options) {
   std::unique_ptr<JITModel> model(new JITModel);
   Impl &impl = *model->impl;
-  impl.params = std::move(params);
   impl.options = options;
+  impl.parameters = std::make_unique<JITParameters>(std::move(params), options.keepStored);
   if (!options.functionsOnly)
-    if (Status s = checkParams(graph, *impl.params); !s)
+    if (Status s = impl.parameters->check(graph); !s)
       return s.takeError();
   impl.inputVocabulary = embeddingRows(graph);
   auto start = Clock::now();
@@ -471,6 +271,7 @@ JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITO
     return s.takeError();
   if (Status s = impl.readEntries(*module); !s)
     return s.takeError();
+  impl.parameters->readSteps(*module);
   impl.stats.graphSeconds = secondsSince(start);
   start = Clock::now();
   if (Status s = impl.compileFunctions(*module); !s)
@@ -479,10 +280,11 @@ JITModel::compile(ModuleOp graph, std::shared_ptr<ParamStore> params, const JITO
   if (options.functionsOnly)
     return model;
   start = Clock::now();
-  if (Status s = impl.prepare(); !s)
+  if (Status s = impl.parameters->prepare(impl.entries); !s)
     return s.takeError();
-  if (Status s = impl.fillTables(); !s)
+  if (Status s = impl.parameters->fillTables(impl.entries); !s)
     return s.takeError();
+  impl.stats.preparedBytes = impl.parameters->preparedBytes();
   impl.stats.prepareSeconds = secondsSince(start);
   return model;
 }
@@ -505,7 +307,8 @@ std::vector<std::string> JITModel::parameters(const std::string &function) const
 
 Status JITModel::call(const std::string &function, const std::vector<TensorRef> &arguments) const {
   auto it = impl->entries.find(function);
-  return callWith(function, it == impl->entries.end() ? std::vector<const void *>() : it->second.table,
+  return callWith(function,
+                  it == impl->entries.end() ? std::vector<const void *>() : it->second.table,
                   arguments);
 }
 
@@ -514,7 +317,7 @@ Status JITModel::callWith(const std::string &function, const std::vector<const v
   auto it = impl->entries.find(function);
   if (it == impl->entries.end())
     return Error::at("@" + function, "is not a function of this model");
-  const Entry &entry = it->second;
+  const JITEntry &entry = it->second;
   if (parameters.size() != entry.keys.size())
     return Error::at("@" + function, "wrong number of parameters",
                      std::to_string(entry.keys.size()), std::to_string(parameters.size()));
@@ -541,7 +344,7 @@ Status JITModel::callWith(const std::string &function, const std::vector<const v
 }
 
 /// The last argument of rank 3: the logits.
-static const MemRefType *findArgument(const llvm::StringMap<Entry> &entries, int64_t rank) {
+static const MemRefType *findArgument(const llvm::StringMap<JITEntry> &entries, int64_t rank) {
   for (const char *name : {"decode", "prefill", "forward"}) {
     auto it = entries.find(name);
     if (it == entries.end())

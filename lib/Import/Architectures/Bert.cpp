@@ -6,28 +6,6 @@ using mlir::Value;
 
 namespace fingpt {
 
-void readBert(ConfigReader &r, ModelConfig &c) {
-  c.vocab = r.integer("vocab_size", 1, kMaxVocab, 30522);
-  c.hidden = r.integer("hidden_size", 1, kMaxWidth, 768);
-  c.layers = r.integer("num_hidden_layers", 1, kMaxLayers, 12);
-  c.heads = c.kvHeads = r.integer("num_attention_heads", 1, kMaxHeads, 12);
-  c.intermediate = r.integer("intermediate_size", 1, kMaxWidth, 3072);
-  c.context = r.integer("max_position_embeddings", 1, kMaxContext, 512);
-  c.tokenTypes = r.integer("type_vocab_size", 1, kMaxWidth, 2);
-  c.normEps = r.positive("layer_norm_eps", 1e-12);
-  c.activation = r.activation("hidden_act", "gelu");
-  c.tiedHead = r.boolean("tie_word_embeddings", true);
-  r.checkHeads(c, "hidden_size", "num_attention_heads");
-  r.refuse("is_decoder", "BERT as a decoder is not supported");
-  r.refuse("add_cross_attention", "cross-attention is not supported");
-  std::string positions = r.string("position_embedding_type", "absolute");
-  if (positions != "absolute")
-    r.fail("position_embedding_type", "positions", "\"absolute\"", quote(positions));
-  if (const Json *classes = r.json().find("architectures"); classes && classes->is_array())
-    for (const Json &name : *classes)
-      c.maskedHead |= name == "BertForMaskedLM" || name == "BertForPreTraining";
-}
-
 static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
                        int64_t layer) {
   Value q = b.linear(x, p + "self.query", c.hidden, true);

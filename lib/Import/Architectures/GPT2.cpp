@@ -6,24 +6,6 @@ using mlir::Value;
 
 namespace fingpt {
 
-void readGPT2(ConfigReader &r, ModelConfig &c) {
-  c.vocab = r.integer("vocab_size", 1, kMaxVocab, 50257);
-  c.hidden = r.integer("n_embd", 1, kMaxWidth, 768);
-  c.layers = r.integer("n_layer", 1, kMaxLayers, 12);
-  c.heads = c.kvHeads = r.integer("n_head", 1, kMaxHeads, 12);
-  c.intermediate = r.integer("n_inner", 1, kMaxWidth * 4, 4 * c.hidden);
-  c.context = r.integer("n_positions", 1, kMaxContext, 1024);
-  c.normEps = r.positive("layer_norm_epsilon", 1e-5);
-  c.activation = r.activation("activation_function", "gelu_new");
-  c.tiedHead = r.boolean("tie_word_embeddings", true);
-  c.conv1D = true;
-  r.checkHeads(c, "n_embd", "n_head");
-  if (!r.boolean("scale_attn_weights", true))
-    c.attentionScale = 1;
-  c.scaleByLayer = r.boolean("scale_attn_by_inverse_layer_idx", false);
-  r.refuse("add_cross_attention", "cross-attention is not supported");
-}
-
 static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
                        int64_t layer) {
   auto third = [&](const char *part, int64_t i) {

@@ -7,49 +7,6 @@ using mlir::Value;
 
 namespace fingpt {
 
-void readLlama(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, false, "silu"});
-  c.attentionBias = c.outputBias = r.boolean("attention_bias", false);
-  c.mlpBias = r.boolean("mlp_bias", false);
-  r.rope(c);
-}
-
-void readMistral(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {32000, 4096, 14336, 32, 32, 8, 0, 131072, 1e-6, false, "silu"});
-  r.rope(c);
-  c.windows.assign(static_cast<size_t>(c.layers), r.window(4096));
-}
-
-/// Windows of Qwen: on the layers from max_window_layers on, if at all.
-static void readQwenWindows(ConfigReader &r, ModelConfig &c) {
-  int64_t first = r.integer("max_window_layers", 0, kMaxLayers, 28);
-  int64_t window = r.boolean("use_sliding_window", false) ? r.window(4096) : 0;
-  r.windows(c, window, [&](int64_t i) { return i >= first; });
-}
-
-void readQwen2(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, false, "silu"});
-  c.attentionBias = true; // q, k and v, with no key that says so
-  r.rope(c);
-  readQwenWindows(r, c);
-}
-
-void readQwen3(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, false, "silu"});
-  c.attentionBias = c.outputBias = r.boolean("attention_bias", false);
-  c.queryKeyNorm = true;
-  r.rope(c);
-  readQwenWindows(r, c);
-}
-
-void readPhi3(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {32064, 3072, 8192, 32, 32, 0, 0, 4096, 1e-5, false, "silu"});
-  c.fusedProjections = true;
-  r.rope(c);
-  if (int64_t window = r.integer("sliding_window", 1, kMaxContext, 0))
-    c.windows.assign(static_cast<size_t>(c.layers), window);
-}
-
 /// Queries, keys and values of x; `first` counts the rows of a fused weight.
 static Value project(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
                      const char *name, int64_t width, int64_t first) {

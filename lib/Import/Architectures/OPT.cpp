@@ -6,26 +6,6 @@ using mlir::Value;
 
 namespace fingpt {
 
-static constexpr int64_t kPositionOffset = 2;
-
-void readOPT(ConfigReader &r, ModelConfig &c) {
-  c.vocab = r.integer("vocab_size", 1, kMaxVocab, 50272);
-  c.hidden = r.integer("hidden_size", 1, kMaxWidth, 768);
-  c.layers = r.integer("num_hidden_layers", 1, kMaxLayers, 12);
-  c.heads = c.kvHeads = r.integer("num_attention_heads", 1, kMaxHeads, 12);
-  c.intermediate = r.integer("ffn_dim", 1, kMaxWidth, 3072);
-  c.context = r.integer("max_position_embeddings", 1, kMaxContext - kPositionOffset, 2048);
-  c.embeddingWidth = r.integer("word_embed_proj_dim", 1, kMaxWidth, c.hidden);
-  c.normEps = 1e-5; // nn.LayerNorm's default; OPT has no key
-  c.activation = r.activation("activation_function", "relu");
-  c.tiedHead = r.boolean("tie_word_embeddings", true);
-  c.attentionBias = r.boolean("enable_bias", true);
-  c.affineNorm = r.boolean("layer_norm_elementwise_affine", true);
-  c.normBefore = r.boolean("do_layer_norm_before", true);
-  c.finalNorm = c.normBefore && !r.boolean("_remove_final_layer_norm", false);
-  r.checkHeads(c, "hidden_size", "num_attention_heads");
-}
-
 static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
                        int64_t layer) {
   Value q = b.linear(x, p + "q_proj", c.hidden, c.attentionBias);
@@ -50,8 +30,8 @@ Value buildOPT(TransformerBuilder &b, const ModelConfig &c) {
   bool projected = c.embeddingWidth != c.hidden;
   if (projected)
     h = b.linear(h, "project_in", c.hidden);
-  Value places = b.weight("embed_positions.weight", c.context + kPositionOffset, c.hidden);
-  h = b.add(h, b.embedding(b.positions(kPositionOffset), places));
+  Value places = b.weight("embed_positions.weight", c.context + kOptPositionOffset, c.hidden);
+  h = b.add(h, b.embedding(b.positions(kOptPositionOffset), places));
   for (int64_t i = 0; i < c.layers && !b.failed(); ++i) {
     std::string p = b.layer("layers", i);
     h = residual(b, c, h, p + "self_attn_layer_norm",

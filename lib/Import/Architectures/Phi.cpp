@@ -7,13 +7,6 @@ using mlir::Value;
 
 namespace fingpt {
 
-void readPhi(ConfigReader &r, ModelConfig &c) {
-  r.decoder(c, {51200, 2048, 8192, 24, 32, 0, 0, 2048, 1e-5, false, "gelu_new"});
-  c.normEps = r.positive("layer_norm_eps", 1e-5);
-  c.queryKeyNorm = r.boolean("qk_layernorm", false);
-  r.rope(c, 10000, 0.5);
-}
-
 static Value attention(TransformerBuilder &b, const ModelConfig &c, Value x, const std::string &p,
                        int64_t layer) {
   Value q = b.linear(x, p + "q_proj", c.heads * c.headDim, true);

@@ -1,5 +1,5 @@
 #include "Config.h"
-#include "../ConfigReader.h"
+#include "../Config/ConfigReader.h"
 
 #include <algorithm>
 #include <cmath>

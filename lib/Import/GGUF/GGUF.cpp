@@ -19,33 +19,29 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
   if (*kind != "model")
     return Error::at(escaped(path, 1000) + ":general.type", "kind of file", "\"model\"",
                      quote(*kind));
-  Result<int64_t> parts = gguf.integer("split.count", 1);
-  if (!parts)
-    return parts.takeError();
-  if (*parts > 1)
-    return Error::at(escaped(path, 1000) + ":split.count", "split model",
-                     "one file (gguf-split --merge joins the parts)",
-                     std::to_string(*parts) + " parts");
+  Result<GGUFSplits> splits = openSplits(*file);
+  if (!splits)
+    return splits.takeError();
 
   ImportedModel model;
   model.params = std::make_shared<ParamStore>();
-  if (Status s = model.params->add(*file); !s)
+  if (Status s = model.params->add(*splits); !s)
     return s.takeError();
   Result<Json> config = configFromGGUF(gguf, *model.params);
   if (!config)
     return config.takeError();
-  const Architecture *architecture =
-      findArchitecture((*config)["model_type"].get_ref<const std::string &>());
   // The numbers have been checked by their own keys; what remains is the
   // architecture's rules, about the configuration made of them.
-  Result<ModelConfig> c = readConfig(*architecture, *config, path);
+  Result<ModelConfig> c =
+      readConfig((*config)["model_type"].get_ref<const std::string &>(), *config, path);
   if (!c)
     return c.takeError();
 
   Result<std::string> arch = gguf.string("general.architecture");
   std::vector<std::string> fileNames;
-  for (const GGUFTensor &t : gguf.tensors())
-    fileNames.push_back(t.name);
+  for (const auto &split : *splits)
+    for (const GGUFTensor &t : split->tensors())
+      fileNames.push_back(t.name);
   auto names = aliasNames(*model.params, *arch, fileNames, path);
   if (!names)
     return names.takeError();
@@ -62,14 +58,13 @@ Result<ImportedModel> importGGUF(const std::string &path, mlir::MLIRContext &con
   conventions.conv1DTransposed = true;
   if (model.params->find("rope_freqs.weight"))
     conventions.ropeDivisors = "rope_freqs.weight";
-  auto graph =
-      buildModel(*architecture, *c, *model.params, std::move(conventions), *names, context);
+  auto graph = buildModel(*c, *model.params, std::move(conventions), *names, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);
   model.kind = SourceKind::GGUF;
   model.source = path;
-  model.architecture = architecture->modelType;
+  model.architecture = c->architecture;
   model.config = std::move(*config);
   return model;
 }

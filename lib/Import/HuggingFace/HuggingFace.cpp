@@ -31,12 +31,6 @@ static Result<std::string> openWeights(const std::string &directory, ParamStore 
       pickle ? "pytorch_model.bin, a pickle that can run code (convert it first)" : "neither");
 }
 
-/// Multimodal files keep the language model's configuration under text_config.
-static const Json *textConfig(const Json &config) {
-  auto it = config.find("text_config");
-  return it != config.end() && it->is_object() ? &*it : nullptr;
-}
-
 Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRContext &context) {
   std::string directory = path;
   while (directory.size() > 1 && directory.back() == '/')
@@ -45,26 +39,7 @@ Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRConte
   Result<Json> json = readJsonFile(configFile, 16u << 20);
   if (!json)
     return json.takeError();
-  JsonObject root(*json, configFile);
-  if (Status s = root.expectObject(); !s)
-    return s.takeError();
-
-  const Json *nested = textConfig(*json);
-  const Json &config = nested ? *nested : *json;
-  std::string pointer = nested ? "/text_config" : "";
-  Result<std::string> type = JsonObject(config, configFile, pointer).string("model_type");
-  if (!type)
-    return type.takeError();
-  const Architecture *architecture = findArchitecture(*type);
-  if (!architecture)
-    return Error::at(escaped(configFile, 1000) + ":" + pointer + "/model_type", "architecture",
-                     "one of " + knownArchitectures(), quote(*type));
-  if (const Json *q = root.find("quantization_config"))
-    return Error::at(root.where("quantization_config"), "quantized checkpoint",
-                     "plain F32, F16 or BF16 weights",
-                     q->is_object() && q->contains("quant_method") ? describe((*q)["quant_method"])
-                                                                   : describe(*q));
-  Result<ModelConfig> c = readConfig(*architecture, config, configFile, pointer);
+  Result<ModelConfig> c = readHuggingFaceConfig(*json, configFile);
   if (!c)
     return c.takeError();
 
@@ -79,13 +54,13 @@ Result<ImportedModel> importHuggingFace(const std::string &path, mlir::MLIRConte
 
   FileConventions conventions;
   conventions.file = *weights;
-  auto graph = buildModel(*architecture, *c, *model.params, std::move(conventions), names, context);
+  auto graph = buildModel(*c, *model.params, std::move(conventions), names, context);
   if (!graph)
     return graph.takeError();
   model.graph = std::move(*graph);
   model.kind = SourceKind::HuggingFace;
   model.source = path;
-  model.architecture = architecture->modelType;
+  model.architecture = c->architecture;
   model.config = std::move(*json);
   return model;
 }

@@ -24,6 +24,16 @@ func.func @leading_sum(%a: !w, %b: !w, %c: !w) -> !w {
   return %2 : !w
 }
 
+// A leading sum that is used twice is computed once.
+// CHECK-LABEL: func.func @shared_leading_sum
+// CHECK: %[[INNER:.*]] = fin.sum %{{.*}}, %{{.*}} : tensor<4x8xf32>
+// CHECK: fin.sum %[[INNER]], %[[INNER]] : tensor<4x8xf32>
+func.func @shared_leading_sum(%a: !w, %b: !w) -> !w {
+  %0 = fin.sum %a, %b : !w
+  %1 = fin.sum %0, %0 : !w
+  return %1 : !w
+}
+
 // c + (a + b) rounds otherwise than (c + a) + b.
 // CHECK-LABEL: func.func @trailing_sum
 // CHECK: %[[INNER:.*]] = fin.sum %{{.*}}, %{{.*}} : tensor<4x8xf32>

@@ -5,6 +5,13 @@
 // RUN: fingpt-opt %s --fin-decompose=except=linear | FileCheck %s --check-prefix=EXCEPT
 // RUN: fingpt-opt %s --fin-decompose="only=linear,silu except=silu" | FileCheck %s --check-prefix=BOTH
 // RUN: not fingpt-opt %S/Inputs/decompose-codes.mlir --fin-decompose 2>&1 | FileCheck %s --check-prefix=CODES
+// RUN: not fingpt-opt %s --fin-decompose=only=linear,linaer 2>&1 | FileCheck %s --check-prefix=UNKNOWN -DOPTION=only
+// RUN: not fingpt-opt %s --fin-decompose=except=linaer 2>&1 | FileCheck %s --check-prefix=UNKNOWN -DOPTION=except
+// RUN: echo | not fingpt-opt --fin-decompose=only=fin.param 2>&1 | FileCheck %s --check-prefix=PARAM
+
+// A misspelt name is no silent choice of nothing.
+// UNKNOWN: error: fin-decompose: [[OPTION]]: op, expected one of attention, {{.*}}, linear, {{.*}}, transpose, got "linaer"
+// PARAM:   error: fin-decompose: only: op, expected one of {{.*}}, got "fin.param"
 
 // A parameter has no definition: it is bound by fin-bind-params. One that only served
 // as codes goes with its user.

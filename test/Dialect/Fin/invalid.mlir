@@ -768,8 +768,39 @@ func.func @layer_norm(%x: tensor<2x4xf32>) {
 //===----------------------------------------------------------------------===//
 
 func.func @rope(%x: tensor<1x2x8xf32>, %p: tensor<1x2xi32>) {
-  // expected-error @+1 {{'fin.rope' op base must be positive}}
+  // expected-error @+1 {{'fin.rope' op base must be positive and finite}}
   %0 = fin.rope half %x at %p {base = 0.0 : f64, head_dim = 4 : i64}
+     : tensor<1x2x8xf32>, tensor<1x2xi32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x2x8xf32>, %p: tensor<1x2xi32>) {
+  // expected-error @+1 {{'fin.rope' op base must be positive and finite}}
+  %0 = fin.rope half %x at %p {base = 0x7FF0000000000000 : f64, head_dim = 4 : i64}
+     : tensor<1x2x8xf32>, tensor<1x2xi32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x2x8xf32>, %p: tensor<1x2xi32>) {
+  // expected-error @+1 {{'fin.rope' op base must be above 1 for rope_scaling "yarn", got 1.000000e+00}}
+  %0 = fin.rope half %x at %p {base = 1.0 : f64, head_dim = 4 : i64,
+      scaling = #fin.rope_scaling<"yarn", {factor = 8.0 : f64, beta_fast = 32.0 : f64,
+          beta_slow = 1.0 : f64, attention_factor = 1.0 : f64, original_context = 8 : i64}>}
+     : tensor<1x2x8xf32>, tensor<1x2xi32>
+  return
+}
+
+// -----
+
+func.func @rope(%x: tensor<1x2x8xf32>, %p: tensor<1x2xi32>) {
+  // expected-error @+1 {{'fin.rope' op base must be above 1 for rope_scaling "yarn", got 5.000000e-01}}
+  %0 = fin.rope half %x at %p {base = 0.5 : f64, head_dim = 4 : i64,
+      scaling = #fin.rope_scaling<"yarn", {factor = 8.0 : f64, beta_fast = 32.0 : f64,
+          beta_slow = 1.0 : f64, attention_factor = 1.0 : f64, original_context = 8 : i64}>}
      : tensor<1x2x8xf32>, tensor<1x2xi32>
   return
 }

@@ -1,6 +1,8 @@
 // GGUF metadata of strangers, and the expressions that block formats become.
 #include "ImportFiles.h"
 
+#include <filesystem>
+
 using namespace fingpt;
 using namespace fingpt::test;
 
@@ -31,6 +33,21 @@ struct Model {
   void number(const std::string &key, float v) { pairs[key] = u32(6) + le(v); }
   void text(const std::string &key, const std::string &v) { pairs[key] = u32(8) + gstr(v); }
 
+  /// One of `count` files, which share the tensors out in turn; the first has the metadata.
+  std::string split(uint32_t number, uint32_t count) const {
+    Model part = *this;
+    if (number > 0)
+      part.pairs.clear();
+    part.integer("split.no", number);
+    part.integer("split.count", count);
+    part.integer("split.tensors.count", tensors.size());
+    part.tensors.clear();
+    uint32_t turn = 0;
+    for (const auto &tensor : tensors)
+      if (turn++ % count == number)
+        part.tensors.insert(tensor);
+    return part.image();
+  }
   std::string image() const {
     std::string body = kv("general.architecture", 8, gstr(arch)), infos, data;
     for (const auto &[key, value] : pairs)
@@ -93,9 +110,8 @@ TEST(GGUFImport, Metadata) {
   EXPECT_EQ(with([](Model &m) { m.text("general.type", "adapter"); }),
             "m.gguf:general.type: kind of file, expected \"model\", got \"adapter\"");
   EXPECT_EQ(with([](Model &m) { m.integer("split.count", 3); }),
-            "m.gguf:split.count: split model, expected one file (gguf-split "
-            "--merge joins the "
-            "parts), got 3 parts");
+            "m.gguf:split.count: name of the first split, expected an end of "
+            "\"-00001-of-00003.gguf\", got \"m.gguf\"");
   EXPECT_EQ(with([](Model &m) { m.pairs.erase("llama.block_count"); }),
             "m.gguf:llama.block_count: missing, expected an integer below "
             "2^63, got nothing");
@@ -150,6 +166,28 @@ TEST(GGUFImport, RotaryWidthSurvivesTheFraction) {
     m.tensors["blk.0.attn_" + std::string(name) + ".weight"] = {32, 176};
   m.tensors["blk.0.attn_output.weight"] = {176, 32};
   EXPECT_EQ(m.message(), "accepted");
+}
+
+TEST(GGUFImport, TheFirstSplitBringsTheOthers) {
+  TempDir dir;
+  auto write = [&](const Model &m) {
+    for (uint32_t i = 0; i < 3; ++i)
+      dir.write("m-0000" + std::to_string(i + 1) + "-of-00003.gguf", m.split(i, 3));
+    return importMessage(dir, dir.path("m-00001-of-00003.gguf"));
+  };
+  Model m;
+  EXPECT_EQ(write(m), "accepted");
+  m.type = 8;
+  EXPECT_EQ(write(m), "accepted");
+  EXPECT_EQ(importMessage(dir, dir.path("m-00002-of-00003.gguf")),
+            "m-00002-of-00003.gguf:split.count: name of the first split, expected an end of "
+            "\"-00001-of-00003.gguf\", got \"m-00002-of-00003.gguf\"");
+  m.tensors["z"] = {4}; // of the last split
+  EXPECT_EQ(write(m), "m-00001-of-00003.gguf: tensor \"z\": unexpected, expected a tensor of "
+                      "architecture llama, got an unknown name");
+  std::filesystem::remove(dir.path("m-00003-of-00003.gguf"));
+  EXPECT_EQ(importMessage(dir, dir.path("m-00001-of-00003.gguf")),
+            "m-00003-of-00003.gguf: cannot open: No such file or directory");
 }
 
 TEST(GGUFImport, Tensors) {

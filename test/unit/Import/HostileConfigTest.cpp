@@ -131,6 +131,18 @@ const Case kCases[] = {
      "config.json:/rope_theta: out of range, expected a number above 1 for "
      "yarn, "
      "got 1"},
+    {"yarn on base 1 of its own",
+     R"({"rope_parameters": {"rope_type": "yarn", "factor": 2, "rope_theta": 1.0}})",
+     "config.json:/rope_parameters/rope_theta: out of range, expected a number "
+     "above 1 for yarn, got 1"},
+    {"yarn on base 0.5",
+     R"({"rope_scaling": {"rope_type": "yarn", "factor": 2}, "rope_theta": 0.5})",
+     "config.json:/rope_theta: out of range, expected a number above 1 for "
+     "yarn, got 0.5"},
+    {"yarn attention factor that overflows",
+     R"({"rope_scaling": {"type": "yarn", "factor": 1e308, "mscale": 1e308, "mscale_all_dim": 1}})",
+     "config.json:/rope_scaling/attention_factor: out of range, expected a "
+     "number above 0, got inf"},
     {"original context zero",
      R"({"rope_scaling": {"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 0}})",
      "config.json:/rope_scaling/original_max_position_embeddings: out of "

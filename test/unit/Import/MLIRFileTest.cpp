@@ -124,6 +124,40 @@ TEST(MLIRFile, NestingIsBounded) {
   EXPECT_EQ(messageFor("->->->->" + std::string(257, '<')).substr(0, 20), "m.mlir:1:265: nestin");
 }
 
+TEST(MLIRFile, ACrashOfTheParserIsOneLine) {
+  // No brackets, and yet the parser calls itself for every sign.
+  std::string signs;
+  for (int i = 0; i < 1000000; ++i)
+    signs += "- ";
+  EXPECT_EQ(messageFor("module attributes {fin.a = affine_map<(d0) -> (" + signs + "d0)>} {}"),
+            "m.mlir: the MLIR parser crashed on this file (signal 11)");
+}
+
+TEST(MLIRFile, TimeOfTheParserIsBounded) {
+  // Every remainder asks all those before it for their common divisor.
+  std::string text = "module attributes {fin.a = affine_map<(d0) -> (d0";
+  for (int i = 0; i < 20000; ++i)
+    text += " mod 3 mod 5";
+  text += ")>} {}";
+  EXPECT_EQ(messageFor(text),
+            "m.mlir: time of the MLIR parser, expected at most 2 s for a file of " +
+                std::to_string(text.size()) + " bytes, got more");
+}
+
+TEST(MLIRFile, MemoryOfTheParserIsBounded) {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  GTEST_SKIP() << "AddressSanitizer maps the memory of its heap beforehand";
+#endif
+#endif
+  std::string text;
+  for (int i = 0; i < 1000000; ++i)
+    text += "module{}";
+  EXPECT_EQ(messageFor(text),
+            "m.mlir: memory of the MLIR parser, expected at most 250 MiB for a file of "
+            "8000000 bytes, got more");
+}
+
 TEST(MLIRFile, BytecodeAndBinary) {
   EXPECT_EQ(messageFor("ML\xefR\x01"), "m.mlir: format, expected MLIR text, got MLIR bytecode");
   EXPECT_EQ(messageFor(std::string("module {\n\0}", 11)), "m.mlir:2:1: NUL byte in text");

@@ -1,4 +1,5 @@
 // The model directory: written whole, read back equal, damage told.
+#include "../../../lib/Import/FileHash.h"
 #include "ImportFiles.h"
 
 #include "fingpt/Import/GraphParams.h"
@@ -142,6 +143,20 @@ TEST(ModelDirectory, TellsDamage) {
   EXPECT_NE(refusal(s).find("model.safetensors: checksum"), std::string::npos);
   w.write("model.safetensors", weights.substr(0, weights.size() - 4));
   EXPECT_NE(w.message().find("out/model.safetensors: size, expected"), std::string::npos);
+}
+
+TEST(ModelDirectory, AHashIsNoSignature) {
+  Written w;
+  std::string graph = "module attributes {fin.a = affine_map<(d0) -> (";
+  for (int i = 0; i < 1000000; ++i)
+    graph += "- "; // the parser calls itself for every sign
+  graph += "d0)>} {}";
+  w.write("graph.mlir", graph);
+  Json manifest = w.manifest();
+  manifest["files"]["graph.mlir"] = {{"bytes", graph.size()},
+                                     {"xxh3_64", *hashFile(w.out + "/graph.mlir")}};
+  w.write("fingpt.json", manifest.dump());
+  EXPECT_EQ(w.message(), "out/graph.mlir: the MLIR parser crashed on this file (signal 11)");
 }
 
 TEST(ModelDirectory, ManifestsOfStrangers) {

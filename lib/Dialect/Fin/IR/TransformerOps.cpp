@@ -2,6 +2,8 @@
 
 #include "mlir/IR/Builders.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace fingpt::fin;
 
@@ -103,8 +105,12 @@ LogicalResult LayerNormOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult RopeOp::verify() {
-  if (!(getBase().convertToDouble() > 0))
-    return emitOpError("base must be positive");
+  double base = getBase().convertToDouble();
+  if (!(base > 0) || !std::isfinite(base))
+    return emitOpError("base must be positive and finite");
+  // The correction bounds are divided by log(base).
+  if (getScaling() && getScaling()->getKind() == "yarn" && base <= 1)
+    return emitOpError() << "base must be above 1 for rope_scaling \"yarn\", got " << base;
   int64_t width = lastDim(getInput()), head = getHeadDim(), rotary = getRotaryWidth();
   if (ShapedType::isDynamic(width))
     return emitOpError("needs a last axis of static size");

@@ -156,12 +156,13 @@ OpFoldResult SumOp::fold(FoldAdaptor) {
 }
 
 namespace {
-/// sum(sum(a, b), c) → sum(a, b, c). Only a leading sum keeps the order of additions.
+/// sum(sum(a, b), c) → sum(a, b, c). Only a leading sum keeps the order of additions. One
+/// that others use would be added up again.
 struct FlattenLeadingSum : public OpRewritePattern<SumOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(SumOp op, PatternRewriter &rewriter) const override {
     auto inner = op.getTerms().front().getDefiningOp<SumOp>();
-    if (!inner)
+    if (!inner || !inner->hasOneUse())
       return failure();
     SmallVector<Value> terms(inner.getTerms());
     llvm::append_range(terms, op.getTerms().drop_front());

@@ -3,8 +3,10 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Support/Result.h"
 
 #include "mlir/IR/Iterators.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace fingpt::fin {
@@ -14,25 +16,50 @@ namespace fingpt::fin {
 
 using namespace mlir;
 using namespace fingpt::fin;
+using fingpt::Error;
+using fingpt::quote;
 
 namespace {
 
 struct Decompose final : fingpt::fin::impl::FinDecomposeBase<Decompose> {
   using FinDecomposeBase::FinDecomposeBase;
+  LogicalResult initialize(MLIRContext *context) override;
   void runOnOperation() override;
+
+private:
+  llvm::StringSet<> chosen, left; ///< "fin.linear", … of the options
 };
 
 } // namespace
 
-void Decompose::runOnOperation() {
-  auto names = [](ArrayRef<std::string> list) {
-    llvm::StringSet<> set;
-    for (const std::string &name : list)
-      set.insert(StringRef(name).starts_with("fin.") ? name : "fin." + name);
-    return set;
+/// A misspelt name would choose nothing, or leave nothing alone, without a word.
+LogicalResult Decompose::initialize(MLIRContext *context) {
+  llvm::StringSet<> known;
+  SmallVector<StringRef> names;
+  for (RegisteredOperationName op : context->getRegisteredOperations())
+    if (op.getDialectNamespace() == "fin" && op.hasInterface<DecomposeOpInterface>() &&
+        known.insert(op.getStringRef()).second)
+      names.push_back(op.stripDialect());
+  llvm::sort(names);
+  auto read = [&](StringRef option, ArrayRef<std::string> list,
+                  llvm::StringSet<> &set) -> LogicalResult {
+    for (const std::string &name : list) {
+      std::string full = StringRef(name).starts_with("fin.") ? name : "fin." + name;
+      if (!known.contains(full))
+        return emitError(UnknownLoc::get(context))
+               << Error::at("fin-decompose: " + option.str(), "op",
+                            "one of " + llvm::join(names, ", "), quote(name))
+                      .message();
+      set.insert(full);
+    }
+    return success();
   };
-  llvm::StringSet<> chosen = names(only), left = names(except);
+  chosen.clear();
+  left.clear();
+  return success(succeeded(read("only", only, chosen)) && succeeded(read("except", except, left)));
+}
 
+void Decompose::runOnOperation() {
   SmallVector<DecomposeOpInterface> worklist;
   getOperation()->walk([&](DecomposeOpInterface op) {
     StringRef name = op->getName().getStringRef();

@@ -8,6 +8,7 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -62,26 +63,23 @@ private:
 /// One expression: its ops in order, its parameters in order of first use.
 struct Expression {
   Value root;
-  llvm::SetVector<Operation *> ops; ///< without the parameters
+  SmallVector<Operation *> ops; ///< without the parameters
   SmallVector<ParamOp> params;
 };
 
 } // namespace
 
-static void collect(Value v, Expression &e, llvm::SmallPtrSetImpl<Operation *> &seen) {
-  Operation *op = v.getDefiningOp();
-  if (!op || !seen.insert(op).second)
-    return;
-  if (auto param = dyn_cast<ParamOp>(op)) {
-    e.params.push_back(param);
-    return;
-  }
-  op->walk([&](Operation *inner) {
-    for (Value operand : inner->getOperands())
-      if (operand.getParentBlock() == op->getBlock())
-        collect(operand, e, seen);
+static Expression expressionOf(Value root) {
+  Expression e;
+  e.root = root;
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  walkSources(root, seen, [&](Operation *op) {
+    if (auto param = dyn_cast<ParamOp>(op))
+      e.params.push_back(param);
+    else
+      e.ops.push_back(op);
   });
-  e.ops.insert(op);
+  return e;
 }
 
 /// A parameter as a function argument: code types become their packed bytes.
@@ -176,10 +174,7 @@ void HoistWeights::runOnOperation() {
     // stored, not of values prepared before it.
     SmallVector<std::pair<Value, std::string>> replacements;
     for (Value root : roots) {
-      Expression e;
-      e.root = root;
-      llvm::SmallPtrSet<Operation *, 8> seen;
-      collect(root, e, seen);
+      Expression e = expressionOf(root);
       if (e.params.empty())
         continue;
       func::FuncOp body = buildFunction(module, "fin_hoist_candidate", e);

@@ -8,10 +8,10 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/Fin/Utils/Weights.h"
 
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/StringExtras.h"
@@ -62,37 +62,20 @@ static StringRef layerOfKey(StringRef key) {
   return {};
 }
 
-/// True for parameters, constants and what is computed from those alone.
-static bool isStatic(Value v) {
-  Operation *op = v.getDefiningOp();
-  return op && op->getNumRegions() == 0 && isMemoryEffectFree(op) &&
-         llvm::all_of(op->getOperands(), isStatic);
-}
-
-static void collectParams(Value v, SmallVectorImpl<ParamOp> &params) {
-  Operation *op = v.getDefiningOp();
-  if (!op)
-    return;
-  if (auto param = dyn_cast<ParamOp>(op))
-    params.push_back(param);
-  for (Value operand : op->getOperands())
-    if (isStatic(operand))
-      collectParams(operand, params);
-}
-
 /// Partitions a function into consecutive layers; ops before, between and after stay.
 static std::vector<Layer> findLayers(func::FuncOp function) {
   std::vector<Layer> layers;
   std::string current;
+  WeightAnalysis analysis;
   for (Operation &op : function.getBody().front().without_terminator()) {
-    if (op.getNumResults() > 0 && isStatic(op.getResult(0)))
+    if (op.getNumResults() > 0 && analysis.isWeight(op.getResult(0)))
       continue;
     if (isa<SelectLastOp>(op)) // what follows is the head, not a layer
       current.clear();
     SmallVector<ParamOp> params;
     for (Value operand : op.getOperands())
-      if (isStatic(operand))
-        collectParams(operand, params);
+      if (analysis.isWeight(operand))
+        llvm::append_range(params, weightParams(operand));
     if (!params.empty()) {
       StringRef layer;
       for (ParamOp p : params)
@@ -110,22 +93,16 @@ static std::vector<Layer> findLayers(func::FuncOp function) {
   return layers;
 }
 
-static void addStatic(Value v, Layer &layer, llvm::SmallPtrSetImpl<Operation *> &seen) {
-  Operation *op = v.getDefiningOp();
-  if (!seen.insert(op).second)
-    return;
-  if (auto param = dyn_cast<ParamOp>(op)) {
-    layer.params.push_back(param);
-    return;
-  }
-  for (Value operand : op->getOperands())
-    addStatic(operand, layer, seen);
-  layer.statics.push_back(op);
-}
-
 static void findBorder(Layer &layer) {
   llvm::SmallPtrSet<Operation *, 32> inside(layer.ops.begin(), layer.ops.end());
   llvm::SmallPtrSet<Operation *, 32> seen;
+  WeightAnalysis analysis;
+  auto addStatic = [&](Operation *op) {
+    if (auto param = dyn_cast<ParamOp>(op))
+      layer.params.push_back(param);
+    else
+      layer.statics.push_back(op);
+  };
   auto use = [&](Operation *op, OpOperand &operand) {
     Value v = operand.get();
     if (v.getParentBlock() != layer.ops.front()->getBlock())
@@ -133,12 +110,13 @@ static void findBorder(Layer &layer) {
     Operation *owner = v.getDefiningOp();
     if (owner && inside.contains(owner))
       return;
-    bool isNumber = isa<CacheAppendOp, CacheReadOp>(op) && v.getType().isIndex() && isStatic(v);
+    bool isNumber =
+        isa<CacheAppendOp, CacheReadOp>(op) && v.getType().isIndex() && analysis.isWeight(v);
     if (isNumber) {
       if (!llvm::is_contained(layer.numbers, v))
         layer.numbers.push_back(v);
-    } else if (isStatic(v)) {
-      addStatic(v, layer, seen);
+    } else if (analysis.isWeight(v)) {
+      walkSources(v, seen, addStatic);
     } else {
       layer.inputs.insert(v);
     }

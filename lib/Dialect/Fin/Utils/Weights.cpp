@@ -8,31 +8,86 @@ using namespace mlir;
 namespace fingpt::fin {
 
 bool WeightAnalysis::isWeight(Value v) {
-  Operation *op = v.getDefiningOp();
-  if (!op)
+  Operation *root = v.getDefiningOp();
+  if (!root)
     return false;
-  if (auto it = known.find(v); it != known.end())
-    return it->second;
-  bool result = op->getNumRegions() == 0 && isMemoryEffectFree(op) &&
-                llvm::all_of(op->getOperands(), [&](Value operand) { return isWeight(operand); });
-  for (Value r : op->getResults())
-    known[r] = result;
-  return result;
+  SmallVector<std::pair<Operation *, unsigned>> stack{{root, 0}}; // op, next operand
+  while (!stack.empty()) {
+    auto &[op, next] = stack.back();
+    auto [it, isNew] = states.try_emplace(op, State::Open);
+    State result = it->second;
+    if (isNew && !(op->getNumRegions() == 0 && isMemoryEffectFree(op)))
+      result = State::Other;
+    Operation *unknown = nullptr;
+    for (; result == State::Open && next < op->getNumOperands(); ++next) {
+      Operation *source = op->getOperand(next).getDefiningOp();
+      auto known = source ? states.find(source) : states.end();
+      if (source && known == states.end()) {
+        unknown = source;
+        break;
+      }
+      // One that is still open is a cycle, as graph regions may have them.
+      if (!source || known->second != State::Weight)
+        result = State::Other;
+    }
+    if (unknown) {
+      stack.emplace_back(unknown, 0);
+      continue;
+    }
+    states[op] = result == State::Open ? State::Weight : result;
+    stack.pop_back();
+  }
+  return states[root] == State::Weight;
+}
+
+/// What `op` reads: its operands, and what its regions capture.
+static SmallVector<Value, 4> sourcesOf(Operation *op) {
+  SmallVector<Value, 4> sources;
+  if (op->getNumRegions() == 0) {
+    sources.assign(op->operand_begin(), op->operand_end());
+    return sources;
+  }
+  op->walk([&](Operation *inner) {
+    for (Value v : inner->getOperands())
+      if (!op->isAncestor(v.getParentRegion()->getParentOp()))
+        sources.push_back(v);
+  });
+  return sources;
+}
+
+void walkSources(Value v, llvm::SmallPtrSetImpl<Operation *> &seen,
+                 llvm::function_ref<void(Operation *)> visit) {
+  struct Frame {
+    Operation *op;
+    SmallVector<Value, 4> sources;
+    size_t next = 0;
+  };
+  SmallVector<Frame, 8> stack;
+  auto enter = [&](Value source) {
+    Operation *op = source.getDefiningOp();
+    if (op && seen.insert(op).second)
+      stack.push_back({op, sourcesOf(op)});
+  };
+  enter(v);
+  while (!stack.empty()) {
+    Frame &frame = stack.back();
+    if (frame.next < frame.sources.size()) {
+      enter(frame.sources[frame.next++]);
+      continue;
+    }
+    Operation *op = frame.op;
+    stack.pop_back();
+    visit(op);
+  }
 }
 
 SmallVector<ParamOp> weightParams(Value weight) {
   SmallVector<ParamOp> params;
   llvm::SmallPtrSet<Operation *, 16> seen;
-  auto visit = [&](Value v, auto &self) -> void {
-    Operation *op = v.getDefiningOp();
-    if (!op || !seen.insert(op).second)
-      return;
+  walkSources(weight, seen, [&](Operation *op) {
     if (auto param = dyn_cast<ParamOp>(op))
       params.push_back(param);
-    for (Value operand : op->getOperands())
-      self(operand, self);
-  };
-  visit(weight, visit);
+  });
   return params;
 }
 

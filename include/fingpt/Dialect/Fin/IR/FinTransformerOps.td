@@ -160,9 +160,9 @@ def Fin_RopeOp : Fin_TransformerOp<"rope", [AllTypesMatch<["input", "result"]>]>
         : tensor<?x?x576xf32>, tensor<?x?xi32>
     ```
 
-    Refused: base ≤ 0, a head_dim that does not divide the last axis, an odd
-    rotary_dim or one beyond head_dim, divisors or longrope factors of another
-    length than rotary_dim / 2.
+    Refused: base ≤ 0 or infinite, base ≤ 1 with yarn, a head_dim that does not
+    divide the last axis, an odd rotary_dim or one beyond head_dim, divisors or
+    longrope factors of another length than rotary_dim / 2.
   }];
   let arguments = (ins Fin_FloatTensorOfRank<[3]>:$input, Fin_IndexMatrix:$positions,
                        Optional<Fin_FloatVector>:$divisors,

@@ -19,7 +19,10 @@ def FinDecompose : Pass<"fin-decompose"> {
     %y = linalg.generic { ... ["parallel", "parallel", "reduction"] }
            ins(%x, %w) outs(%0) { mulf, addf }
     ```
+
+    Refused: a name in `only` or `except` that is no op with a definition.
   }];
+  let dependentDialects = ["::fingpt::fin::FinDialect"];
   let options = [
     ListOption<"only", "only", "std::string",
       "Decompose only these ops (`linear`, `rope`, …); default: all">,

@@ -20,6 +20,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Regex.h"
 
 #include <optional>
@@ -28,14 +30,21 @@
 namespace fingpt::fin {
 
 /// Tells weights from values that depend on arguments; remembers, so that shared
-/// subexpressions cost nothing.
+/// subexpressions cost nothing: a graph of strangers may double them at every op. Valid
+/// until an op that it has seen is erased.
 class WeightAnalysis {
 public:
   bool isWeight(mlir::Value v);
 
 private:
-  llvm::DenseMap<mlir::Value, bool> known;
+  enum class State { Open, Weight, Other };
+  llvm::DenseMap<mlir::Operation *, State> states;
 };
+
+/// Calls `visit` with the ops that `v` is computed of, operands before users; with each
+/// once, as `seen` remembers from call to call. The graph may be as deep as it likes.
+void walkSources(mlir::Value v, llvm::SmallPtrSetImpl<mlir::Operation *> &seen,
+                 llvm::function_ref<void(mlir::Operation *)> visit);
 
 /// The parameters that `weight` is made of, each once, in operand order.
 llvm::SmallVector<ParamOp> weightParams(mlir::Value weight);

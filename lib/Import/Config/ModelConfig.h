@@ -3,8 +3,8 @@
 //
 //   SmolLM2-135M: layers 30, hidden 576, heads 9, kvHeads 3, headDim 64,
 //   intermediate 1536, vocab 49152, rope.base 1e5, tiedHead
-#ifndef FINGPT_LIB_IMPORT_MODELCONFIG_H
-#define FINGPT_LIB_IMPORT_MODELCONFIG_H
+#ifndef FINGPT_LIB_IMPORT_CONFIG_MODELCONFIG_H
+#define FINGPT_LIB_IMPORT_CONFIG_MODELCONFIG_H
 
 #include "fingpt/Support/Json.h"
 #include "fingpt/Support/Result.h"
@@ -14,6 +14,9 @@
 #include <vector>
 
 namespace fingpt {
+
+/// OPT's table of positions begins with rows that none uses.
+constexpr int64_t kOptPositionOffset = 2;
 
 enum class Activation { Silu, Relu, GeluExact, GeluTanh, GeluQuick };
 
@@ -70,4 +73,4 @@ struct ModelConfig {
 
 } // namespace fingpt
 
-#endif // FINGPT_LIB_IMPORT_MODELCONFIG_H
+#endif // FINGPT_LIB_IMPORT_CONFIG_MODELCONFIG_H

@@ -31,8 +31,9 @@ std::string ConfigReader::string(const char *key, const char *fallback) {
 }
 
 double ConfigReader::positive(const char *key, double fallback) {
+  // A fallback computed from other keys may be infinite though they are not.
   double value = number(key, fallback);
-  if (value > 0)
+  if (value > 0 && std::isfinite(value))
     return value;
   fail(key, "out of range", "a number above 0", numberText(value));
   return fallback > 0 ? fallback : 1;

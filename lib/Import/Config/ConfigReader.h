@@ -6,8 +6,8 @@
 //   c.normEps = r.positive("rms_norm_eps", 1e-6);
 //
 // A key that is absent or null means the default of the class in transformers.
-#ifndef FINGPT_LIB_IMPORT_CONFIGREADER_H
-#define FINGPT_LIB_IMPORT_CONFIGREADER_H
+#ifndef FINGPT_LIB_IMPORT_CONFIG_CONFIGREADER_H
+#define FINGPT_LIB_IMPORT_CONFIG_CONFIGREADER_H
 
 #include "ModelConfig.h"
 
@@ -117,4 +117,4 @@ std::string numberText(double value);
 
 } // namespace fingpt
 
-#endif // FINGPT_LIB_IMPORT_CONFIGREADER_H
+#endif // FINGPT_LIB_IMPORT_CONFIG_CONFIGREADER_H
