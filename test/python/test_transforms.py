@@ -106,12 +106,19 @@ def test_folded_without_centring(name, models, tmp_path):
     assert count(rewritten, "fin.rms_norm") == 0
 
 
+def test_materialized_parts_of_a_fused_weight(models, tmp_path):
+    """GPT-2's queries, keys and values are parts of one tensor and share its name."""
+    model = models("gpt2")
+    rewritten, _ = transform(model, tmp_path, "--fin-materialize-weights")
+    unchanged(model, rewritten)
+
+
 FOLD = "--fin-fold-norms=center"
 
 
 @pytest.mark.parametrize("online", ["false", "true"])
-@pytest.mark.parametrize("name", ["llama", "llama-tied", "qwen2", "gemma", "gpt2-wide", "opt",
-                                  "phi"])
+@pytest.mark.parametrize("name", ["llama", "llama-tied", "qwen2", "qwen3", "phi3", "gemma",
+                                  "gpt2-wide", "opt", "phi", "phi-qk-norm"])
 def test_rotated(name, online, models, tmp_path):
     model = models(name)
     rewritten, _ = transform(model, tmp_path, FOLD, f"--fin-rotate=seed=3 online={online}")

@@ -1,7 +1,10 @@
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/Fin/Utils/DerivedParams.h"
 #include "fingpt/Dialect/Fin/Utils/ModelParams.h"
 #include "fingpt/Dialect/Fin/Utils/Weights.h"
+
+#include "llvm/ADT/StringMap.h"
 
 namespace fingpt::fin {
 #define GEN_PASS_DEF_FINMATERIALIZEWEIGHTS
@@ -13,8 +16,7 @@ using namespace fingpt;
 using namespace fingpt::fin;
 
 namespace {
-struct MaterializeWeights final
-    : fingpt::fin::impl::FinMaterializeWeightsBase<MaterializeWeights> {
+struct MaterializeWeights final : fingpt::fin::impl::FinMaterializeWeightsBase<MaterializeWeights> {
   using FinMaterializeWeightsBase::FinMaterializeWeightsBase;
   void runOnOperation() override;
 };
@@ -31,6 +33,18 @@ static Status store(Value weight, const std::string &key, ParamStore &params) {
   return params.put(key, DType::F32, {w.rows, w.cols}, std::move(bytes));
 }
 
+/// Ops, attributes and keys of a weight: equal texts are equal values, in any function.
+static std::string textOf(Value weight) {
+  Operation *op = weight.getDefiningOp();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << op->getName() << op->getAttrDictionary() << weight.getType() << "(";
+  for (Value operand : op->getOperands())
+    os << textOf(operand) << ",";
+  os << ")";
+  return text;
+}
+
 void MaterializeWeights::runOnOperation() {
   auto failed = [&](const Error &e) {
     emitError(getOperation().getLoc(), e.message());
@@ -42,6 +56,7 @@ void MaterializeWeights::runOnOperation() {
   Result<NameFilter> filter = NameFilter::parse(only, "");
   if (!filter)
     return failed(filter.error());
+  llvm::StringMap<std::string> keys; // parts of a fused weight share their name
   for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
     WeightAnalysis analysis;
     SmallVector<Value> roots;
@@ -62,9 +77,13 @@ void MaterializeWeights::runOnOperation() {
       auto type = cast<RankedTensorType>(root.getType());
       if (name.empty() || !filter->matches(name) || !type.getElementType().isF32())
         continue;
-      std::string key = name + ".dense";
-      if (Status s = store(root, key, **params); !s)
-        return failed(s.error());
+      auto [entry, isNew] = keys.try_emplace(textOf(root));
+      std::string &key = entry->second;
+      if (isNew) {
+        key = freeKey(**params, name + ".dense");
+        if (Status s = store(root, key, **params); !s)
+          return failed(s.error());
+      }
       OpBuilder b(root.getDefiningOp());
       root.replaceAllUsesWith(ParamOp::create(b, root.getLoc(), type, key));
       ++numMaterialized;

@@ -10,6 +10,13 @@ using fingpt::compress::Matrix;
 
 namespace fingpt::fin {
 
+std::string freeKey(const ParamStore &params, const std::string &stem) {
+  std::string key = stem;
+  for (int n = 2; params.find(key); ++n)
+    key = stem + std::to_string(n);
+  return key;
+}
+
 static Status checkFinite(ArrayRef<float> row, int64_t r, Value weight) {
   for (auto [c, v] : llvm::enumerate(row))
     if (!std::isfinite(v))
@@ -91,7 +98,8 @@ Result<Value> DerivedParams::change(Value weight, ArrayRef<int64_t> shape, Block
     append(bytes, {changed.data(), size_t(changed.rows() * changed.cols())});
   }
   release(weight, params);
-  std::string key = freeKey((name.empty() ? weightName(weight) : name.str()) + "." + suffix);
+  std::string key =
+      freeKey(params, (name.empty() ? weightName(weight) : name.str()) + "." + suffix);
   if (Status s = params.put(key, DType::F32, Shape(shape.begin(), shape.end()), std::move(bytes));
       !s)
     return s.takeError();
@@ -106,18 +114,11 @@ Result<Value> DerivedParams::add(OpBuilder &b, Location loc, const std::string &
                                  ArrayRef<int64_t> shape, ArrayRef<double> values, bool exact) {
   std::vector<uint8_t> bytes;
   append(bytes, values);
-  std::string key = freeKey(exact ? name : name + "." + suffix);
+  std::string key = freeKey(params, exact ? name : name + "." + suffix);
   if (Status s = params.put(key, DType::F32, Shape(shape.begin(), shape.end()), std::move(bytes));
       !s)
     return s.takeError();
   return Value(ParamOp::create(b, loc, RankedTensorType::get(shape, b.getF32Type()), key));
-}
-
-std::string DerivedParams::freeKey(const std::string &stem) const {
-  std::string key = stem;
-  for (int n = 2; params.find(key); ++n)
-    key = stem + std::to_string(n);
-  return key;
 }
 
 } // namespace fingpt::fin

@@ -93,9 +93,9 @@ SmallVector<ParamOp> weightParams(Value weight) {
 
 /// Components that rewrites add to a key: "NAME.q.codes", "NAME.q2.scales", "NAME.folded".
 static bool isDerived(StringRef component) {
-  if (llvm::is_contained({"codes", "dense"}, component))
+  if (component == "codes")
     return true;
-  for (StringRef field : {"q", "lr", "folded", "rotated", "sliced"})
+  for (StringRef field : {"q", "lr", "dense", "folded", "rotated", "sliced"})
     if (component.starts_with(field) &&
         llvm::all_of(component.drop_front(field.size()), llvm::isDigit))
       return true;

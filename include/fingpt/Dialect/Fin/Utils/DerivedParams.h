@@ -23,6 +23,9 @@
 
 namespace fingpt::fin {
 
+/// STEM, STEM2, STEM3, …: the first that is no key of the store.
+std::string freeKey(const ParamStore &params, const std::string &stem);
+
 /// What a change is applied to: any number of rows at a time, or all of them.
 enum class Blocks { OfRows, Whole };
 
@@ -50,8 +53,6 @@ public:
                           bool exact = false);
 
 private:
-  std::string freeKey(const std::string &stem) const;
-
   ParamStore &params;
   std::string suffix;
   llvm::DenseMap<std::pair<mlir::Value, uint64_t>, mlir::Value> made;
