@@ -2,6 +2,7 @@
 
 #include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
+#include "fingpt/Driver/Report.h"
 #include "fingpt/Driver/SelfText.h"
 #include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
@@ -840,6 +841,10 @@ Status Compression::publish() {
   write.replace = options.force;
   write.extra = {{"recipe", options.recipe.json()}, {"size", full["size"]}};
   write.files.emplace_back("report.json", full.dump(1) + "\n");
+  Result<Report> parsed = parseReport(full, "report.json");
+  if (!parsed)
+    return parsed.takeError();
+  write.files.emplace_back("report.html", reportHtml(*parsed));
   Json lock = {{"format_version", 1},
                {"recipe", options.recipe.json()},
                {"fingerprint", state->get("fingerprint")}};
