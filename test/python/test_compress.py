@@ -345,3 +345,43 @@ def test_rotate_and_quantize(tmp_path, llama, text):
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["recipe"]["scheme"] == "rot+w4g32"
     assert report["quality"]["kl_mean"] < 0.5
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "phi"])
+def test_a_narrow_stream_slices_losslessly(name, tmp_path, text):
+    """What writes the stream leaves its last 16 of 64 columns empty."""
+    model = make(tmp_path / "model", name)
+    narrow = torch.nn.init.orthogonal_(torch.empty(64, 64))[:, :48]
+    keep = narrow @ narrow.T
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            writer = any(part in key for part in ("o_proj", "down_proj", "out_proj", "fc2",
+                                                  "attn.c_proj", "mlp.c_proj", "dense"))
+            if any(part in key for part in ("embed", "wte", "wpe")):
+                p.copy_(p @ keep)  # [rows, 64]
+            elif writer and p.ndim == 1:
+                p.copy_(keep @ p)
+            elif writer:
+                p.copy_(p @ keep if name == "gpt2" else keep @ p)
+    model.save_pretrained(tmp_path / "model")
+    add_tokenizer(tmp_path / "model")
+    run = compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "slice12.5",
+                   "--embeddings", "keep", "--json")
+    # 12.5% leaves 56 of 64: room for the 48 and, in LayerNorm models, the mean.
+    assert json.loads(run.stdout)["quality"]["kl_mean"] < 1e-5
+
+
+def test_slicing_more_loses_more(tmp_path, llama, text):
+    divergence = []
+    for percent in (12.5, 25, 50):
+        run = compress(llama, tmp_path / str(percent), text, "--scheme", f"slice{percent}",
+                       "--embeddings", "keep", "--json")
+        divergence.append(json.loads(run.stdout)["quality"]["kl_mean"])
+    assert divergence == sorted(divergence)
+
+
+def test_slice_and_quantize(tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--scheme", "slice25+w8", "--embeddings", "w8",
+                   "--json")
+    assert np.isfinite(json.loads(run.stdout)["quality"]["kl_mean"])
+    fingpt("run", tmp_path / "out", "--prompt", "ab", "-n", 4)
