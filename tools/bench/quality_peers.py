@@ -219,8 +219,9 @@ def unpacked(words, bits, count):
     return torch.from_numpy(codes)
 
 
-def row_of_checkpoint(checkpoint, calibration, folder, bits, group, zero_offset):
-    """Reads a GPTQ checkpoint: w = scale[g] * (code - zero[g] - zero_offset), g = g_idx[j]."""
+def row_of_checkpoint(checkpoint, calibration, folder, bits, group):
+    """Reads a GPTQ checkpoint (version 1, which stores zero - 1): w = scale[g] * (code - zero[g])
+    with g = g_idx[j]. A `weight_error` near that of rounding shows that it was read rightly."""
     stored = {}
     for file in checkpoint.glob("*.safetensors"):
         stored.update(load_file(file))
@@ -233,7 +234,7 @@ def row_of_checkpoint(checkpoint, calibration, folder, bits, group, zero_offset)
         even = torch.arange(columns) // group
         index = part.get("g_idx", even).long()
         codes = unpacked(part["qweight"].T, bits, columns)
-        zeros = (unpacked(part["qzeros"], bits, rows).T + zero_offset) % (1 << bits)
+        zeros = (unpacked(part["qzeros"], bits, rows).T + 1) % (1 << bits)
         dense[f"{name}.weight"] = (part["scales"].float().T[:, index] *
                                    (codes - zeros[:, index]).float()).contiguous()
         linear_file_bytes += sum(t.nbytes for t in part.values())
@@ -271,7 +272,7 @@ def run_autoround(source, tokens, target, bits, group, sym, iters, batch_size):
     rounding.quantize_and_save(target, format="auto_gptq")
 
 
-def checkpoint_row(calibration, tool, bits, group, zero_offset, **settings):
+def checkpoint_row(calibration, tool, bits, group, **settings):
     settings = {"bits": bits, "group": group, **settings}
 
     def make(folder):
@@ -287,18 +288,18 @@ def checkpoint_row(calibration, tool, bits, group, zero_offset, **settings):
         seconds = time.perf_counter() - start
         found = next(iter(checkpoint.glob("**/*.safetensors"))).parent
         return {"seconds": seconds,
-                **row_of_checkpoint(found, calibration, folder, bits, group, zero_offset)}
+                **row_of_checkpoint(found, calibration, folder, bits, group)}
 
     label = f"{tool} {bits} bit g{group}" + ("" if settings["sym"] else " asym")
     return calibration.row(label, settings, make)
 
 
 def gptqmodel(calibration, bits, group=64, sym=True):
-    return checkpoint_row(calibration, "gptqmodel", bits, group, zero_offset=1, sym=sym)
+    return checkpoint_row(calibration, "gptqmodel", bits, group, sym=sym)
 
 
 def autoround(calibration, bits, group=64, sym=True, iters=200, batch_size=8):
-    return checkpoint_row(calibration, "autoround", bits, group, zero_offset=1, sym=sym,
+    return checkpoint_row(calibration, "autoround", bits, group, sym=sym,
                           iters=iters, batch_size=batch_size)
 
 
