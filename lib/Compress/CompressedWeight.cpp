@@ -205,12 +205,18 @@ Status Compressor::awq(CompressedWeight &out, const std::vector<float> &sharedSc
 Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   GptqOptions options;
   options.actOrder = true;
+  if (problem.quick)
+    return gptq(w, problem.gram->h, *scheme.codes, options);
   QuantScheme searched = *scheme.codes;
   searched.searchClip = !searched.doubleQuant && !searched.isLookup();
   auto r = gptq(w, problem.gram->h, searched, options);
   if (!r)
     return r;
-  auto refined = refine(w, problem.gram->h, r->weight);
+  // The first passes gain nearly all.
+  RefineOptions few;
+  few.passes = 4;
+  few.tolerance = 5e-3;
+  auto refined = refine(w, problem.gram->h, r->weight, few);
   if (!refined)
     return refined.takeError();
   r->weight = std::move(refined->weight);

@@ -27,7 +27,7 @@ using compress::WeightProblem;
 using compress::WeightScheme;
 
 /// Of the statistics under which weights make good the drift of their inputs.
-static const double kCorrectionDamping = std::getenv("XD") ? atof(std::getenv("XD")) : 0.1;
+constexpr double kCorrectionDamping = 0.1;
 
 func::FuncOp forwardOf(ModuleOp module) {
   return module.lookupSymbol<func::FuncOp>("forward");

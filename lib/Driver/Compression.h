@@ -57,6 +57,7 @@ private:
   Status publish();
 
   /// Budget.cpp
+  std::vector<compress::WeightScheme> budgetCandidates() const;
   Status analyse();
   Status allocate();
 
