@@ -144,8 +144,8 @@ Rounding Compressor::rounding() const {
 Result<Whitener> Compressor::whitener() const {
   if (!problem.gram) {
     if (scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd)
-      return Error::at(problem.name, "scheme " + weightSchemeText(scheme),
-                       "calibration statistics", "none");
+      return Error::at(problem.name, "scheme " + weightSchemeText(scheme), "calibration statistics",
+                       "none");
     return Whitener::identity(problem.w.cols);
   }
   switch (scheme.truncation) {
@@ -355,9 +355,8 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
     s = addResidual(out);
   }
   if (!s)
-    return s.error().message().find(problem.name) == std::string::npos
-               ? s.error().in(problem.name)
-               : s.takeError();
+    return s.error().message().find(problem.name) == std::string::npos ? s.error().in(problem.name)
+                                                                       : s.takeError();
   measure(out);
   return out;
 }

@@ -27,7 +27,7 @@ using compress::WeightScheme;
 namespace {
 
 /// Tokens that probes run on.
-constexpr int64_t kProbeTokens = 512;
+constexpr int64_t kProbeTokens = 256;
 
 /// Runs of the model in which one weight has other values.
 class Prober {
@@ -78,8 +78,7 @@ public:
     int64_t width = segments.segment(segments.size() - 1).width;
     for (size_t i = 0; i < run.size(); ++i) {
       int64_t rows = run[i].batch * run[i].length;
-      sum += double(rows) *
-             meanDivergence(reference[i].data(), run[i].hidden.data(), rows, width);
+      sum += double(rows) * meanDivergence(reference[i].data(), run[i].hidden.data(), rows, width);
     }
     return sum / double(held);
   }
@@ -216,8 +215,8 @@ Status Compression::analyse() {
     }
   for (size_t i = 0; i < segments->size(); ++i) {
     const Segment &segment = segments->segment(i);
-    Result<SegmentWeights> loaded = probing ? Result<SegmentWeights>(SegmentWeights())
-                                            : segments->load(i);
+    Result<SegmentWeights> loaded =
+        probing ? Result<SegmentWeights>(SegmentWeights()) : segments->load(i);
     if (!loaded)
       return loaded.takeError();
     SegmentWeights &weights = probing ? prober.of(i) : *loaded;
@@ -229,8 +228,8 @@ Status Compression::analyse() {
         continue;
       std::optional<Gram> gram = gramOf(w.name, *grams, segment);
       // A tied head changes the embeddings, too.
-      if (Status s = candidatesOf(planned(w.name), weights.weight(w.name),
-                                  gram ? &*gram : nullptr, w.embedding ? 0 : i);
+      if (Status s = candidatesOf(planned(w.name), weights.weight(w.name), gram ? &*gram : nullptr,
+                                  w.embedding ? 0 : i);
           !s)
         return s;
     }
@@ -262,8 +261,8 @@ Status Compression::allocate() {
     c.name = w.name;
     int form = 0;
     for (const Json &candidate : entry["candidates"])
-      c.candidates.push_back({candidate["bytes"].get<int64_t>(),
-                              candidate["error"].get<double>() * factor, form++});
+      c.candidates.push_back(
+          {candidate["bytes"].get<int64_t>(), candidate["error"].get<double>() * factor, form++});
     weights.push_back(std::move(c));
     targets.push_back(&w);
   }
@@ -271,11 +270,11 @@ Status Compression::allocate() {
   limits.maxForms = 8;
   Result<compress::Allocation> chosen = Error("");
   if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget = recipe.size ? *recipe.size
-                                  : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
+    uint64_t budget =
+        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
     if (budget < fixed)
-      return Error::at("budget", "out of reach", "more than " + bytesText(fixed) +
-                                                     " that no candidate touches",
+      return Error::at("budget", "out of reach",
+                       "more than " + bytesText(fixed) + " that no candidate touches",
                        bytesText(budget));
     chosen = compress::allocateBytes(weights, int64_t(budget - fixed), limits);
   } else {

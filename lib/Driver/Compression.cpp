@@ -29,9 +29,7 @@ using compress::WeightScheme;
 /// Of the statistics under which weights make good the drift of their inputs.
 constexpr double kCorrectionDamping = 0.1;
 
-func::FuncOp forwardOf(ModuleOp module) {
-  return module.lookupSymbol<func::FuncOp>("forward");
-}
+func::FuncOp forwardOf(ModuleOp module) { return module.lookupSymbol<func::FuncOp>("forward"); }
 
 static std::string textOf(ModuleOp module) {
   std::string text;
@@ -181,8 +179,8 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
     return plan;
   const Recipe &recipe = options.recipe;
   if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget = recipe.size ? *recipe.size
-                                  : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
+    uint64_t budget =
+        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
     uint64_t least = plan->otherBytes;
     for (const PlannedWeight &w : plan->weights) {
       uint64_t smallest = w.bytesBefore;
@@ -201,9 +199,8 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
     return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
                      bytesText(available) + " available");
   if (!options.output.empty()) {
-    std::filesystem::path directory =
-        std::filesystem::absolute(options.output).parent_path();
-    struct statvfs disk {};
+    std::filesystem::path directory = std::filesystem::absolute(options.output).parent_path();
+    struct statvfs disk{};
     uint64_t needed = 2 * plan->bytesAfter;
     if (::statvfs(directory.c_str(), &disk) == 0 &&
         uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
@@ -488,8 +485,7 @@ double Compression::Clock::work(const PlannedWeight &w) {
 
 double Compression::Clock::left(const PlannedWeight &finished) {
   done += work(finished);
-  double elapsed =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return done > 0 ? elapsed * std::max(0.0, total - done) / done : 0;
 }
 
@@ -511,11 +507,9 @@ Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
   for (size_t t = 0; t < segment.taps.size(); ++t)
     if (llvm::is_contained(segment.taps[t].weights, name)) {
       bool writer = name == segment.residualWriter;
-      return compress::correctedWeight(w, compress::symmetric(statistics.grams[t].h).view(),
-                                       statistics.drifts[t],
-                                       writer ? statistics.residual.view()
-                                              : compress::ConstMatrixD(),
-                                       kCorrectionDamping);
+      return compress::correctedWeight(
+          w, compress::symmetric(statistics.grams[t].h).view(), statistics.drifts[t],
+          writer ? statistics.residual.view() : compress::ConstMatrixD(), kCorrectionDamping);
     }
   return compress::Matrix<float>();
 }
@@ -555,8 +549,8 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       problems[i].w = dense[i].view();
       if (!unit.segment)
         continue;
-      auto target = targetOf(problems[i].name, problems[i].w, statistics,
-                             segments->segment(*unit.segment));
+      auto target =
+          targetOf(problems[i].name, problems[i].w, statistics, segments->segment(*unit.segment));
       if (!target)
         return target.error().in(problems[i].name);
       targets[i] = std::move(*target);
@@ -587,9 +581,8 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       Value old = byName.find(problems[i].name)->second.weight;
       OpBuilder b(&*result->getContext());
       b.setInsertionPointAfterValue(old);
-      Result<Value> built =
-          fin::buildWeight(b, old.getLoc(), cast<RankedTensorType>(old.getType()),
-                           problems[i].name, c, made, &params);
+      Result<Value> built = fin::buildWeight(b, old.getLoc(), cast<RankedTensorType>(old.getType()),
+                                             problems[i].name, c, made, &params);
       if (!built)
         return built.takeError();
       old.replaceAllUsesWith(*built);
@@ -677,9 +670,8 @@ Status Compression::catchUp(size_t count) {
       if (Status s = advance(*segments, i, *weights, original); !s)
         return s;
     if (options.recipe.sequential)
-      if (Status s = useCompressed(
-              *weights, *result, *model.imported().params, units[i].groups,
-              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+      if (Status s = useCompressed(*weights, *result, *model.imported().params, units[i].groups,
+                                   [&](const std::string &n) { return !planned(n).scheme.keep(); });
           !s)
         return s;
     if (Status s = advance(*segments, i, *weights, samples); !s)
@@ -745,9 +737,8 @@ Status Compression::compressUnits() {
     if (segment.last || both)
       continue;
     if (recipe.sequential)
-      if (Status s = useCompressed(
-              *weights, *result, *model.imported().params, unit.groups,
-              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+      if (Status s = useCompressed(*weights, *result, *model.imported().params, unit.groups,
+                                   [&](const std::string &n) { return !planned(n).scheme.keep(); });
           !s)
         return s;
     if (Status s = advance(*segments, *unit.segment, *weights, samples); !s)
@@ -774,13 +765,12 @@ Status Compression::measure() {
   auto code = JITModel::compile(*result, model.imported().params, jit);
   if (!code)
     return code.takeError();
-  auto compared = compareOnTokens(**reference, **code, heldOut, context,
-                                  [&](size_t chunk, size_t all, double kl) {
-                                    char line[100];
-                                    std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f",
-                                                  chunk, all, kl);
-                                    update(line);
-                                  });
+  auto compared = compareOnTokens(
+      **reference, **code, heldOut, context, [&](size_t chunk, size_t all, double kl) {
+        char line[100];
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f", chunk, all, kl);
+        update(line);
+      });
   if (!compared)
     return compared.takeError();
   summary.quality = *compared;
@@ -801,10 +791,11 @@ Json Compression::report() const {
               {"recipe", options.recipe.json()}};
   if (auto facts = model.graph()->getAttrOfType<fin::ModelAttr>("fin.model"))
     out["model"]["layers"] = facts.getLayers();
-  out["size"] = {{"before_bytes", plan.bytesBefore},
-                 {"after_bytes", summary.bytesAfter},
-                 {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
-                 {"bits_per_weight", summary.bitsPerWeight}};
+  out["size"] = {
+      {"before_bytes", plan.bytesBefore},
+      {"after_bytes", summary.bytesAfter},
+      {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
+      {"bits_per_weight", summary.bitsPerWeight}};
   out["quality"] = nullptr;
   if (const auto &q = summary.quality)
     out["quality"] = {{"text", heldOutName},
