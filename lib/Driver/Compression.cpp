@@ -491,7 +491,7 @@ double Compression::Clock::left(const PlannedWeight &finished) {
 
 static std::string timeText(double seconds) {
   char text[32];
-  auto whole = static_cast<long long>(seconds + 0.5);
+  auto whole = static_cast<long long>(std::llround(seconds));
   std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
   return text;
 }
