@@ -777,6 +777,36 @@ Status Compression::measure() {
   return Status::ok();
 }
 
+/// Predictions are of single weights; what all of them do together is measured. Beyond the allowed
+/// rise the limit shrinks with what was measured, five times at most.
+Status Compression::holdPerplexity() {
+  const Recipe &recipe = options.recipe;
+  if (!recipe.maxPerplexity)
+    return Status::ok();
+  if (!summary.quality)
+    return Error::at("--max-ppl", "needs held-out text to measure", "--eval-text FILE", "none");
+  double rise = summary.quality->perplexity / summary.quality->referencePerplexity - 1;
+  if (rise <= *recipe.maxPerplexity)
+    return Status::ok();
+  const Json &tightened = state->get("limit");
+  double limit =
+      tightened.is_number() ? tightened.get<double>() : std::log1p(*recipe.maxPerplexity);
+  int64_t tries = state->get("tries").is_number() ? state->get("tries").get<int64_t>() : 0;
+  char text[100];
+  std::snprintf(text, sizeof text, "+%.2f%%, allowed are +%.2f%%", 100 * rise,
+                100 * *recipe.maxPerplexity);
+  if (tries >= 5)
+    return Error::at("--max-ppl", "not reached with these candidates", "a smaller rise",
+                     std::string(text));
+  say(std::string("again  perplexity rose by ") + text);
+  state->restart();
+  limit *= 0.9 * *recipe.maxPerplexity / rise;
+  if (Status s = state->put("tries", tries + 1); !s)
+    return s;
+  summary.tightened = true;
+  return state->put("limit", limit);
+}
+
 Json Compression::report() const {
   const CompressPlan &plan = summary.plan;
   std::string source = model.imported().source;
@@ -886,6 +916,10 @@ Result<CompressSummary> Compression::run() {
   summary.bitsPerWeight = 8.0 * double(summary.bytesAfter) / double(summary.plan.parameters);
   if (Status s = measure(); !s)
     return s.takeError();
+  if (Status s = holdPerplexity(); !s)
+    return s.takeError();
+  if (summary.tightened)
+    return summary;
   if (Status s = publish(); !s)
     return s.takeError();
   return summary;

@@ -54,6 +54,7 @@ private:
   Status restore(size_t units);
   Status catchUp(size_t units);
   Status measure();
+  Status holdPerplexity();
   Status publish();
 
   /// Budget.cpp

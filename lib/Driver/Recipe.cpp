@@ -74,8 +74,6 @@ Json Recipe::json() const {
       out["candidates"].push_back(weightSchemeText(s));
   }
   out["calibration"] = {{"tokens", tokens}, {"context", context}, {"sequential", sequential}};
-  if (!kvCache.empty())
-    out["kv_cache"] = kvCache;
   out["seed"] = seed;
   return out;
 }
@@ -438,11 +436,6 @@ Result<Recipe> readRecipe(const std::string &file) {
       if (c.problem && !r.problem)
         r.problem = c.problem;
     }
-  }
-  if (auto kv = r.text("kv_cache")) {
-    if (*kv != "int8" && *kv != "int4")
-      r.fail("kv_cache", Error("expected int8 or int4, got " + quote(*kv)));
-    recipe.kvCache = *kv;
   }
   int64_t seed = 0;
   r.integer("seed", 0, INT64_MAX, seed);

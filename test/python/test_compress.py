@@ -186,6 +186,14 @@ def test_budget_is_met_and_used(bpw, tmp_path, llama, text):
     assert result["bits_per_weight"] >= 0.9 * bpw
 
 
+@pytest.mark.parametrize("rise", ["+10%", "1%"])
+def test_perplexity_is_held(rise, tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--max-ppl", rise, "--candidates",
+                   "w2g32,w3g32,w4g32,w5g32,w6g32,w8g32", "--json")
+    quality = json.loads(run.stdout)["quality"]
+    assert quality["perplexity"] <= quality["perplexity_before"] * (1 + float(rise.strip("+%")) / 100)
+
+
 def test_budget_out_of_reach(tmp_path, llama, text):
     error = compress(llama, tmp_path / "out", text, "--size", "4KiB", code=1).stderr
     assert "budget" in error and "at least" in error
