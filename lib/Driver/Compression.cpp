@@ -862,10 +862,10 @@ Status Compression::publish() {
   write.replace = options.force;
   write.extra = {{"recipe", options.recipe.json()}, {"size", full["size"]}};
   write.files.emplace_back("report.json", full.dump(1) + "\n");
-  Result<Report> parsed = parseReport(full, "report.json");
-  if (!parsed)
-    return parsed.takeError();
-  write.files.emplace_back("report.html", reportHtml(*parsed));
+  if (Result<Report> page = parseReport(full, "report.json"))
+    write.unlisted.emplace_back("report.html", reportHtml(*page));
+  else // hours of work are not thrown away for a page
+    say("note   report.html is not written: " + page.error().message());
   Json lock = {{"format_version", 1},
                {"recipe", options.recipe.json()},
                {"fingerprint", state->get("fingerprint")}};

@@ -172,6 +172,12 @@ def test_keep_and_layers(tmp_path, llama, text):
     assert head["kept"] and "lm_head" in head["kept_reason"]
     assert rows["model.layers.0.mlp.down_proj.weight"]["scheme"] == "w8"
     assert rows["model.layers.1.mlp.down_proj.weight"]["scheme"] == "w4g32"
+    page = tmp_path / "out/report.html"
+    written = page.read_bytes()
+    page.unlink()  # the model is none the worse
+    fingpt("inspect", tmp_path / "out")
+    fingpt("report", tmp_path / "out")
+    assert page.read_bytes() == written
     error = compress(llama, tmp_path / "bad", text, "--keep", "no_such_weight", code=1).stderr
     assert "no_such_weight" in error and "matches no weight" in error
     assert not (tmp_path / "bad").exists()
