@@ -29,12 +29,16 @@ public:
   const Json &get(const std::string &key) const;
   Status put(const std::string &key, Json value);
 
+  /// Path of a further file in the directory.
+  std::string file(const std::string &name) const { return directory + "/" + name; }
   size_t segmentsDone() const { return done; }
   /// Rows and graph of the last finished segment.
   Result<Json> segment(size_t i) const;
   std::string tensorFile(size_t i) const;
   /// Makes segment `segmentsDone()` durable; its tensors were written to tensorFile() before.
   Status finishSegment(const Json &value);
+  /// Forgets all finished segments, the last first.
+  void restart();
   /// After publication.
   void remove();
 

@@ -20,7 +20,7 @@ public:
 private:
   /// Weights that are compressed, made durable and run together.
   struct Unit {
-    std::optional<size_t> segment;               ///< of the segmented model
+    std::optional<size_t> segment;                ///< of the segmented model
     std::vector<std::vector<std::string>> groups; ///< weights that read one input
   };
 
@@ -35,7 +35,15 @@ private:
   Status open();
   Status readTexts();
   Status writeOwnText();
+  Status planRewritten();
+
+  /// GraphRewrites.cpp
   Status rewriteGraph();
+  Status dropLayers();
+  Status rotate();
+  Status slice();
+  Status writeBases(const std::string &file);
+
   void makeUnits();
   Status decideForms();
   Status compressUnits();
@@ -46,12 +54,15 @@ private:
   Status restore(size_t units);
   Status catchUp(size_t units);
   Status measure();
+  Status holdPerplexity();
   Status publish();
 
   /// Budget.cpp
+  std::vector<compress::WeightScheme> budgetCandidates() const;
   Status analyse();
   Status allocate();
 
+  const std::shared_ptr<ParamStore> &params() const { return model.imported().params; }
   const PlannedWeight &planned(const std::string &name) const;
   std::optional<compress::Gram> gramOf(const std::string &name,
                                        const std::vector<compress::Gram> &grams,
@@ -76,7 +87,7 @@ private:
   std::unique_ptr<SegmentedModel> segments;
   std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
   std::vector<SegmentSample> original; ///< through the original layers, if sequential
-  std::vector<int32_t> heldOut; ///< whole chunks of `context`
+  std::vector<int32_t> heldOut;        ///< whole chunks of `context`
   std::string heldOutName, calibrationName;
   int64_t context = 0;
   std::vector<Unit> units;

@@ -13,6 +13,8 @@ from import_bridge import binary, forward
 from test_import_huggingface import bert, make, tokens
 
 torch = pytest.importorskip("torch")
+safe_open = pytest.importorskip("safetensors").safe_open
+save_file = pytest.importorskip("safetensors.numpy").save_file
 
 TOLERANCE = 1e-5
 VARIANTS = {
@@ -163,3 +165,106 @@ def test_dropped_layer(name, passes, models, tmp_path):
     bound = 1e-4 * np.abs(expected).max()
     for how in [{}] if name == "bert" else [{}, dict(cached=5)]:
         assert np.abs(model.run(rewritten, **how) - expected)[mask].max() <= bound
+
+
+def orthogonal(size, columns, seed):
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((size, size)))[0][:, :columns]
+
+
+def points(name):
+    """Residual points of a model of three layers."""
+    return 4 if name == "phi" else 7
+
+
+def write_bases(directory, bases):
+    path = directory / "bases.safetensors"
+    save_file({f"residual.{i}": np.ascontiguousarray(q) for i, q in enumerate(bases)}, path)
+    return f"--fin-slice=bases={path}"
+
+
+SLICED = ["llama", "llama-tied", "gemma", "gpt2-wide", "opt", "phi"]
+
+
+@pytest.mark.parametrize("name", SLICED)
+def test_full_bases_change_nothing(name, models, tmp_path):
+    """Another orthogonal basis at every point; the last returns to the first coordinates."""
+    model = models(name)
+    bases = [orthogonal(64, 64, seed) for seed in range(points(name) - 1)]
+    rewritten, _ = transform(model, tmp_path, FOLD, write_bases(tmp_path, bases))
+    unchanged(model, rewritten)
+    assert count(rewritten, ".shortcut.weight") == points(name) - 1
+    if name == "gemma":
+        unchanged(model, rewritten, cached=5)
+
+
+def test_equal_bases_need_no_shortcut(models, tmp_path):
+    model = models("llama")
+    rewritten, _ = transform(model, tmp_path, FOLD, write_bases(tmp_path, [np.eye(64)] * 7))
+    unchanged(model, rewritten)
+    assert count(rewritten, "shortcut") == 0
+
+
+def project(model, name, subspace):
+    """Keeps everything that a model writes into its residual stream in a subspace."""
+    keep = torch.tensor(subspace @ subspace.T, dtype=torch.float32)
+    writers = ("o_proj", "down_proj", "c_proj", "out_proj", "fc2", "self_attn.dense")
+    tables = ("embed_tokens", "embed_positions", "wte", "wpe")
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            module, _, kind = key.rpartition(".")
+            conv1d = name.startswith("gpt2") and p.ndim == 2 # [in, out]
+            if module.endswith(tables) or module.endswith(writers) and (conv1d or kind == "bias"):
+                p.copy_(p @ keep)
+            elif module.endswith(writers):
+                p.copy_(keep @ p)
+
+
+@pytest.mark.parametrize("name", SLICED)
+def test_planted_rank_slices_without_loss(name, tmp_path):
+    """A stream of rank 24 in 64 needs 24 coordinates, in a basis of its own at every point."""
+    rank = 24
+    model = Model.__new__(Model)
+    model.path, model.lengths = tmp_path / "model", None
+    model.torch = make(model.path, VARIANTS.get(name, (name, {}))[0])
+    subspace = orthogonal(64, rank, 99)
+    project(model.torch, name, subspace)
+    model.torch.save_pretrained(model.path)
+    model.logits = model.run(model.path)
+    if name in ("gpt2-wide", "opt", "phi"): # the stream is centred
+        subspace = np.linalg.qr(subspace - subspace.mean(0))[0]
+    bases = [subspace @ orthogonal(rank, rank, seed) for seed in range(points(name))]
+    rewritten, _ = transform(model, tmp_path, FOLD, write_bases(tmp_path, bases))
+    unchanged(model, rewritten)
+    text = rewritten.read_text()
+    assert re.search(r"fin.rms_norm %\d+ {eps = [^}]*, width = 64 : i64} : tensor<\?x\?x24xf32>",
+                     text)
+    assert not re.search(r"arith.addf [^:]*: tensor<\?x\?x64xf32>", text)
+
+
+def test_widths_may_differ_and_slicing_loses_little_by_little(models, tmp_path):
+    model = models("llama")
+    bases = [orthogonal(64, 64, 5)] * 6
+    errors = []
+    for removed in (0, 8, 24):
+        sliced = [q[:, :64 - removed - 8 * (i % 2) * (removed > 0)] for i, q in enumerate(bases)]
+        rewritten, _ = transform(model, tmp_path, FOLD, write_bases(tmp_path, sliced))
+        errors.append(np.abs(model.run(rewritten) - model.logits).mean())
+    assert errors[0] < 1e-5 < errors[1] < errors[2]
+
+
+def sliced_opt_parameters(layers, hidden, ffn, vocab, positions, k):
+    """Sliced weights, k x k shortcuts, an untied head of full width and the bias that the
+    final norm gives it; SliceGPT's own code counts the same for OPT-125M."""
+    per_layer = [3 * (hidden * k + hidden), k * hidden + k, k * k, ffn * k + ffn]
+    last = [ffn * k + k + k * k, ffn * hidden + hidden + k * hidden]
+    return (vocab * k + (positions + 2) * k + layers * sum(per_layer) + (layers - 1) * last[0]
+            + last[1] + vocab * hidden + vocab)
+
+
+def test_parameter_count(models, tmp_path):
+    assert sliced_opt_parameters(12, 768, 3072, 50272, 2048, 608) == 147_250_880
+    rewritten, _ = transform(models("opt"), tmp_path, FOLD, write_bases(
+        tmp_path, [orthogonal(64, 48, seed) for seed in range(6)]))
+    with safe_open(rewritten.with_suffix(".safetensors"), "numpy") as f:
+        stored = sum(int(np.prod(f.get_slice(k).get_shape())) for k in f.keys())
+    assert stored == sliced_opt_parameters(3, 64, 96, 96, 64, 48)

@@ -13,8 +13,7 @@ using namespace fingpt;
 using namespace fingpt::fin;
 
 namespace {
-struct MaterializeWeights final
-    : fingpt::fin::impl::FinMaterializeWeightsBase<MaterializeWeights> {
+struct MaterializeWeights final : fingpt::fin::impl::FinMaterializeWeightsBase<MaterializeWeights> {
   using FinMaterializeWeightsBase::FinMaterializeWeightsBase;
   void runOnOperation() override;
 };

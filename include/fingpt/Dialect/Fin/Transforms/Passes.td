@@ -391,6 +391,52 @@ def FinDropLayers : Pass<"fin-drop-layers", "::mlir::ModuleOp"> {
   ];
 }
 
+def FinSlice : Pass<"fin-slice", "::mlir::ModuleOp"> {
+  let summary = "narrow the residual stream to the coordinates that bases name";
+  let description = [{
+    Deletes rows and columns of every weight that touches the residual stream (SliceGPT). `bases`
+    is a safetensors file with one tensor `residual.I` F64 [D, k] of orthonormal columns for every
+    point of the stream: point 0 is the sum of the embeddings (times a multiplier, if there is
+    one), the others are the sums with a branch in program order, two for a layer, one where
+    attention and MLP stand side by side. Widths may differ from point to point.
+
+    ```mlir
+    %h = fin.embedding %tokens, %e : …, tensor<49152x576xf32>
+    %n = fin.rms_norm %h {eps = 1.0e-5 : f64} : tensor<?x?x576xf32>
+    …
+    %o = fin.linear %a, %wo : tensor<?x?x576xf32>, tensor<576x576xf32>
+    %h1 = arith.addf %h, %o : tensor<?x?x576xf32>
+    // becomes, with k = 448 at both points
+    %h = fin.embedding %tokens, %e0 : …, tensor<49152x448xf32>
+    %n = fin.rms_norm %h {eps = 1.0e-5 : f64, width = 576 : i64} : tensor<?x?x448xf32>
+    …
+    %o = fin.linear %a, %wo1 : tensor<?x?x576xf32>, tensor<448x576xf32>
+    %s = fin.param "layers.0.self_attn.o_proj.shortcut.weight" : tensor<448x448xf32>
+    %r = fin.linear %h, %s : tensor<?x?x448xf32>, tensor<448x448xf32>
+    %h1 = arith.addf %r, %o : tensor<?x?x448xf32>
+    ```
+
+    Readers take (w·Q)[:, :k], writers (Qᵀ·w)[:k, :] and their biases Qᵀ·c, the residual a shortcut
+    (Q_fromᵀ·Q_to)ᵀ, unless both bases are the same. If the file has no tensor for the last point,
+    the stream returns to its D coordinates there and the head stays as it is; otherwise the head
+    is sliced too. Norms keep dividing by D (`width`).
+
+    Exact as far as the bases hold the stream; the rest is lost, which is what makes the model
+    smaller. Shortcuts and an untied head are stored: OPT-125M at k = 608 has 147,250,880
+    parameters, more than the 125.2 million of the tied dense model.
+
+    Refused: as `fin-rotate`; a stream that is sliced already; a basis that is missing, of another
+    size or type, or not orthonormal to 1e-6; bases of more points than the model has.
+  }];
+  let options = [
+    Option<"bases", "bases", "std::string", "\"\"", "Path of the safetensors file of bases">
+  ];
+  let statistics = [
+    Statistic<"numSliced", "sliced", "Linears that were narrowed">,
+    Statistic<"numShortcuts", "shortcuts", "Shortcuts that were added">
+  ];
+}
+
 def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let summary = "check what every importer promises";
   let description = [{
