@@ -48,7 +48,7 @@ struct Limits {
   uint64_t bytes, cpuSeconds, wallSeconds;
 
   explicit Limits(uint64_t text)
-      : bytes(128 * kMiB + 16 * text), cpuSeconds(2 + text / kMiB), wallSeconds(30 * cpuSeconds) {}
+      : bytes(128 * kMiB + 16 * text), cpuSeconds(2 + text / kMiB), wallSeconds(60 * cpuSeconds) {}
 };
 
 /// The first byte from a child that ends by itself; the text of a refusal follows.
