@@ -144,8 +144,8 @@ Rounding Compressor::rounding() const {
 Result<Whitener> Compressor::whitener() const {
   if (!problem.gram) {
     if (scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd)
-      return Error::at(problem.name, "scheme " + weightSchemeText(scheme),
-                       "calibration statistics", "none");
+      return Error::at(problem.name, "scheme " + weightSchemeText(scheme), "calibration statistics",
+                       "none");
     return Whitener::identity(problem.w.cols);
   }
   switch (scheme.truncation) {
@@ -205,12 +205,18 @@ Status Compressor::awq(CompressedWeight &out, const std::vector<float> &sharedSc
 Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   GptqOptions options;
   options.actOrder = true;
+  if (problem.quick)
+    return gptq(w, problem.gram->h, *scheme.codes, options);
   QuantScheme searched = *scheme.codes;
   searched.searchClip = !searched.doubleQuant && !searched.isLookup();
   auto r = gptq(w, problem.gram->h, searched, options);
   if (!r)
     return r;
-  auto refined = refine(w, problem.gram->h, r->weight);
+  // The first passes gain nearly all.
+  RefineOptions few;
+  few.passes = 4;
+  few.tolerance = 5e-3;
+  auto refined = refine(w, problem.gram->h, r->weight, few);
   if (!refined)
     return refined.takeError();
   r->weight = std::move(refined->weight);
@@ -349,9 +355,8 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
     s = addResidual(out);
   }
   if (!s)
-    return s.error().message().find(problem.name) == std::string::npos
-               ? s.error().in(problem.name)
-               : s.takeError();
+    return s.error().message().find(problem.name) == std::string::npos ? s.error().in(problem.name)
+                                                                       : s.takeError();
   measure(out);
   return out;
 }

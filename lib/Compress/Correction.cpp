@@ -4,9 +4,7 @@ namespace fingpt::compress {
 
 Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatrixD drift,
                                       ConstMatrixD residual, double damping) {
-  auto shape = [](ConstMatrixD m) {
-    return std::to_string(m.rows) + "x" + std::to_string(m.cols);
-  };
+  auto shape = [](ConstMatrixD m) { return std::to_string(m.rows) + "x" + std::to_string(m.cols); };
   if (h.rows != w.cols || h.cols != w.cols || drift.rows != w.cols || drift.cols != w.cols)
     return Error::at("correction", "statistics", std::to_string(w.cols) + " inputs",
                      shape(h) + " and " + shape(drift));
@@ -26,8 +24,8 @@ Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatri
       for (int64_t j = 0; j < w.cols; ++j)
         wanted(i, j) += residual(j, i);
   // H'⁻¹ = UᵀU
-  Matrix<double> step = product(product(wanted, inverse->factor, Transpose::No, Transpose::Yes),
-                                inverse->factor);
+  Matrix<double> step =
+      product(product(wanted, inverse->factor, Transpose::No, Transpose::Yes), inverse->factor);
   Matrix<float> out(w.rows, w.cols);
   for (int64_t i = 0; i < w.rows; ++i)
     for (int64_t j = 0; j < w.cols; ++j)

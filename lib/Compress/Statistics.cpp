@@ -63,8 +63,8 @@ static Result<TensorData> field(const ParamStore &params, const std::string &fil
 Result<Gram> Statistics::gram(const std::string &weight) const {
   const std::string *key = inputOf(weight);
   if (!key)
-    return Error::at(escaped(file, 1000), "has no statistics of " + quote(weight) +
-                                              " (calibrated for another model?)");
+    return Error::at(escaped(file, 1000),
+                     "has no statistics of " + quote(weight) + " (calibrated for another model?)");
   const ParamInfo *sums = params->find(*key + ".sum_abs");
   int64_t n = sums && sums->shape.size() == 1 ? sums->shape[0] : -1;
   if (n < 0 || n > (int64_t(1) << 24))
@@ -94,10 +94,10 @@ Result<Gram> Statistics::gram(const std::string &weight) const {
 
 Status StatisticsWriter::declare(const std::string &key, int64_t columns,
                                  const std::vector<std::string> &weights) {
-  for (auto [leaf, type, length] : {std::tuple{".gram", DType::F64, columns * (columns + 1) / 2},
-                                    std::tuple{".sum_abs", DType::F64, columns},
-                                    std::tuple{".max_abs", DType::F32, columns},
-                                    std::tuple{".samples", DType::I64, int64_t(1)}})
+  for (auto [leaf, type, length] :
+       {std::tuple{".gram", DType::F64, columns * (columns + 1) / 2},
+        std::tuple{".sum_abs", DType::F64, columns}, std::tuple{".max_abs", DType::F32, columns},
+        std::tuple{".samples", DType::I64, int64_t(1)}})
     if (Status s = writer.declare(key + leaf, type, {length}); !s)
       return s;
   for (const std::string &weight : weights)

@@ -16,9 +16,8 @@ constexpr Named<Rounding> kRoundings[] = {{"rtn", Rounding::Nearest},
                                           {"gptq", Rounding::Gptq},
                                           {"awq", Rounding::Awq},
                                           {"hqq", Rounding::Hqq}};
-constexpr Named<Truncation> kTruncations[] = {{"svd", Truncation::Svd},
-                                              {"asvd", Truncation::Asvd},
-                                              {"svd-llm", Truncation::SvdLlm}};
+constexpr Named<Truncation> kTruncations[] = {
+    {"svd", Truncation::Svd}, {"asvd", Truncation::Asvd}, {"svd-llm", Truncation::SvdLlm}};
 
 template <typename T, size_t N>
 bool find(const Named<T> (&table)[N], std::string_view name, T &value) {

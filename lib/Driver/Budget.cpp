@@ -7,6 +7,9 @@
 // gives the rest:
 //
 //   cost(weight, form) = error(weight, form) · KL(weight, probe) / error(weight, probe)
+//
+// The probe is made as the final weight will be; the other forms are rounded to nearest, and their
+// errors taken down by what the method gained on the probe: also close, and much quicker.
 #include "Compression.h"
 
 #include "fingpt/Compress/Allocate.h"
@@ -18,14 +21,13 @@ using namespace mlir;
 
 namespace fingpt {
 
-using compress::CompressedWeight;
 using compress::Gram;
 using compress::WeightScheme;
 
 namespace {
 
 /// Tokens that probes run on.
-constexpr int64_t kProbeTokens = 512;
+constexpr int64_t kProbeTokens = 256;
 
 /// Runs of the model in which one weight has other values.
 class Prober {
@@ -76,8 +78,7 @@ public:
     int64_t width = segments.segment(segments.size() - 1).width;
     for (size_t i = 0; i < run.size(); ++i) {
       int64_t rows = run[i].batch * run[i].length;
-      sum += double(rows) *
-             meanDivergence(reference[i].data(), run[i].hidden.data(), rows, width);
+      sum += double(rows) * meanDivergence(reference[i].data(), run[i].hidden.data(), rows, width);
     }
     return sum / double(held);
   }
@@ -115,6 +116,31 @@ size_t probeCandidate(const Json &candidates) {
 
 } // namespace
 
+/// Bits per weight of a form on a weight of usual size.
+static double nominalBits(const WeightScheme &scheme) {
+  constexpr int64_t side = 1024;
+  return 8.0 * double(compress::storedBytes(scheme, side, side, 4 * side * side)) / (side * side);
+}
+
+/// Those near the budget: the others would not be chosen for many weights, and each costs time.
+std::vector<WeightScheme> Compression::budgetCandidates() const {
+  const Recipe &recipe = options.recipe;
+  const std::vector<WeightScheme> &all = recipe.candidates;
+  double target = 0;
+  if (recipe.bitsPerWeight)
+    target = *recipe.bitsPerWeight;
+  else if (recipe.size)
+    target = 8.0 * double(*recipe.size) / double(summary.plan.parameters);
+  std::vector<WeightScheme> near;
+  for (const WeightScheme &s : all)
+    if (double bits = nominalBits(s); target == 0 || (bits > target - 1.5 && bits < target + 1.9))
+      near.push_back(s);
+  bool reaches = false; // something below the target must be among them
+  for (const WeightScheme &s : near)
+    reaches |= nominalBits(s) < target;
+  return reaches && near.size() >= 2 ? near : all;
+}
+
 /// Bytes and error of every candidate of every weight, with the factor to a loss; kept in the
 /// state weight by weight, so that a second run goes on.
 Status Compression::analyse() {
@@ -122,6 +148,7 @@ Status Compression::analyse() {
   if (!state->get("analysis").is_null() && state->get("analysis").contains("complete"))
     return Status::ok();
   Json analysis = Json::object();
+  std::vector<WeightScheme> candidates = budgetCandidates();
   uint64_t dense = 0;
   for (const PlannedWeight &w : summary.plan.weights)
     dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
@@ -140,26 +167,33 @@ Status Compression::analyse() {
   auto candidatesOf = [&](const PlannedWeight &plan, compress::ConstMatrixF w, const Gram *gram,
                           size_t segment) -> Status {
     Json list = Json::array();
-    std::vector<CompressedWeight> made;
-    for (const WeightScheme &scheme : options.recipe.candidates) {
-      auto c = compress::compressWeight({plan.name, w, gram, int64_t(plan.bytesBefore)}, scheme);
+    compress::WeightProblem problem{plan.name, w, gram, int64_t(plan.bytesBefore), true};
+    for (const WeightScheme &scheme : candidates) {
+      WeightScheme quick = scheme;
+      if (quick.rounding == compress::Rounding::Default)
+        quick.rounding = compress::Rounding::Nearest;
+      auto c = compress::compressWeight(problem, quick);
       if (!c)
         return c.takeError();
+      int64_t bytes = c->kept() ? int64_t(plan.bytesBefore) : c->storedBytes();
       list.push_back({{"scheme", compress::weightSchemeText(scheme)},
-                      {"bytes", c->kept() ? int64_t(plan.bytesBefore) : c->storedBytes()},
-                      {"bits", 8.0 * double(c->storedBytes()) / (double(w.rows) * double(w.cols))},
+                      {"bytes", bytes},
+                      {"bits", 8.0 * double(bytes) / (double(w.rows) * double(w.cols))},
                       {"error", c->error}});
-      made.push_back(std::move(*c));
     }
-    double factor = 1;
-    if (probing && !list.empty()) {
-      size_t p = probeCandidate(list);
-      double error = list[p]["error"].get<double>();
-      if (error > 0 && !made[p].kept()) {
-        auto kl = prober.divergence(segment, plan.name, made[p].dense());
+    size_t p = probeCandidate(list);
+    auto probe = compress::compressWeight(problem, candidates[p]);
+    if (!probe)
+      return probe.takeError();
+    double error = list[p]["error"].get<double>(), factor = 1;
+    if (error > 0 && probe->error > 0) {
+      for (Json &candidate : list)
+        candidate["error"] = candidate["error"].get<double>() * probe->error / error;
+      if (probing && !probe->kept()) {
+        auto kl = prober.divergence(segment, plan.name, probe->dense());
         if (!kl)
           return kl.takeError();
-        factor = *kl / error;
+        factor = *kl / probe->error;
       }
     }
     analysis[plan.name] = {{"candidates", std::move(list)}, {"sensitivity", factor}};
@@ -181,8 +215,8 @@ Status Compression::analyse() {
     }
   for (size_t i = 0; i < segments->size(); ++i) {
     const Segment &segment = segments->segment(i);
-    Result<SegmentWeights> loaded = probing ? Result<SegmentWeights>(SegmentWeights())
-                                            : segments->load(i);
+    Result<SegmentWeights> loaded =
+        probing ? Result<SegmentWeights>(SegmentWeights()) : segments->load(i);
     if (!loaded)
       return loaded.takeError();
     SegmentWeights &weights = probing ? prober.of(i) : *loaded;
@@ -194,8 +228,8 @@ Status Compression::analyse() {
         continue;
       std::optional<Gram> gram = gramOf(w.name, *grams, segment);
       // A tied head changes the embeddings, too.
-      if (Status s = candidatesOf(planned(w.name), weights.weight(w.name),
-                                  gram ? &*gram : nullptr, w.embedding ? 0 : i);
+      if (Status s = candidatesOf(planned(w.name), weights.weight(w.name), gram ? &*gram : nullptr,
+                                  w.embedding ? 0 : i);
           !s)
         return s;
     }
@@ -211,6 +245,7 @@ Status Compression::allocate() {
   const Recipe &recipe = options.recipe;
   const Json &analysis = state->get("analysis");
   CompressPlan &plan = summary.plan;
+  std::vector<WeightScheme> candidates = budgetCandidates();
   std::vector<compress::WeightCandidates> weights;
   std::vector<PlannedWeight *> targets;
   uint64_t fixed = plan.otherBytes;
@@ -226,8 +261,8 @@ Status Compression::allocate() {
     c.name = w.name;
     int form = 0;
     for (const Json &candidate : entry["candidates"])
-      c.candidates.push_back({candidate["bytes"].get<int64_t>(),
-                              candidate["error"].get<double>() * factor, form++});
+      c.candidates.push_back(
+          {candidate["bytes"].get<int64_t>(), candidate["error"].get<double>() * factor, form++});
     weights.push_back(std::move(c));
     targets.push_back(&w);
   }
@@ -235,11 +270,11 @@ Status Compression::allocate() {
   limits.maxForms = 8;
   Result<compress::Allocation> chosen = Error("");
   if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget = recipe.size ? *recipe.size
-                                  : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
+    uint64_t budget =
+        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
     if (budget < fixed)
-      return Error::at("budget", "out of reach", "more than " + bytesText(fixed) +
-                                                     " that no candidate touches",
+      return Error::at("budget", "out of reach",
+                       "more than " + bytesText(fixed) + " that no candidate touches",
                        bytesText(budget));
     chosen = compress::allocateBytes(weights, int64_t(budget - fixed), limits);
   } else {
@@ -254,7 +289,7 @@ Status Compression::allocate() {
   std::map<std::string, int> counts;
   for (size_t i = 0; i < targets.size(); ++i) {
     PlannedWeight &w = *targets[i];
-    w.scheme = recipe.candidates[size_t(chosen->choice[i])];
+    w.scheme = candidates[size_t(chosen->choice[i])];
     w.bytesAfter = uint64_t(weights[i].candidates[size_t(chosen->choice[i])].bytes);
     bytes += w.bytesAfter;
     ++counts[compress::weightSchemeText(w.scheme)];

@@ -27,14 +27,14 @@ Result<std::vector<SegmentSample>> calibrationSamples(Model &model, std::string_
   size_t limit = std::min(text.size(), size_t(options.tokens) * 16 + 4096);
   while (limit < text.size() && (static_cast<uint8_t>(text[limit]) & 0xc0) == 0x80)
     ++limit;
-  Result<std::vector<int32_t>> encoded = (*tokenizer)->encode(
-      text.substr(0, limit), {/*addSpecial=*/false, /*parseSpecial=*/false});
+  Result<std::vector<int32_t>> encoded =
+      (*tokenizer)->encode(text.substr(0, limit), {/*addSpecial=*/false, /*parseSpecial=*/false});
   if (!encoded)
     return encoded.takeError();
   auto sequences = std::min(int64_t(encoded->size()), options.tokens) / context;
   if (sequences == 0)
-    return Error::at("calibration text", "too short", "at least " + std::to_string(context) +
-                                                          " tokens",
+    return Error::at("calibration text", "too short",
+                     "at least " + std::to_string(context) + " tokens",
                      std::to_string(encoded->size()));
   const SpecialTokens &special = (*tokenizer)->special();
   std::vector<SegmentSample> samples;
@@ -61,8 +61,7 @@ Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
       return ran.takeError();
     int64_t rows = sample.batch * sample.length;
     for (size_t t = 0; t < s.taps.size(); ++t)
-      if (Status added =
-              sums[t].add(ConstMatrixF(sample.taps[t].data(), rows, s.taps[t].columns));
+      if (Status added = sums[t].add(ConstMatrixF(sample.taps[t].data(), rows, s.taps[t].columns));
           !added)
         return added.error().in("input of " + s.taps[t].key);
     sample.taps.clear();
@@ -204,8 +203,7 @@ Result<CalibrationSummary> calibrate(Model &model, std::string_view text, const 
   }
   if (Status s = writer.finish(); !s)
     return s.takeError();
-  summary.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summary;
 }
 

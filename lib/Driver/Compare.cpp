@@ -21,8 +21,8 @@ Result<std::vector<int32_t>> evaluationTokens(Model &model, std::string_view tex
     return tokens.takeError();
   auto whole = int64_t(tokens->size()) / context;
   if (chunks > 0 && whole < chunks)
-    return Error::at("--chunks", "text too short", "at least " + std::to_string(chunks * context) +
-                                                       " tokens",
+    return Error::at("--chunks", "text too short",
+                     "at least " + std::to_string(chunks * context) + " tokens",
                      std::to_string(tokens->size()));
   if (whole == 0)
     return Error::at("text", "too short", "at least " + std::to_string(context) + " tokens",
@@ -151,8 +151,7 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
   auto at = size_t(double(kls.size() - 1) * 0.99);
   std::nth_element(kls.begin(), kls.begin() + long(at), kls.end());
   result.klP99 = kls[at];
-  result.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 

@@ -7,8 +7,8 @@
 namespace fingpt {
 
 /// The forms that a recipe gives to the weights of a graph.
-Result<std::vector<PlannedWeight>> planWeights(mlir::func::FuncOp forward,
-                                               const ParamStore &params, const Recipe &recipe);
+Result<std::vector<PlannedWeight>> planWeights(mlir::func::FuncOp forward, const ParamStore &params,
+                                               const Recipe &recipe);
 
 /// True if the logits are this weight's products.
 bool isOutputHead(const fin::LinearWeight &w);

@@ -124,6 +124,15 @@ Status CompressState::finishSegment(const Json &value) {
   return s;
 }
 
+void CompressState::restart() {
+  std::error_code ec;
+  for (; done > 0; --done) {
+    std::string name = tensorFile(done - 1);
+    fs::remove(std::string(name).replace(name.rfind('.'), std::string::npos, ".json"), ec);
+    fs::remove(name, ec);
+  }
+}
+
 void CompressState::remove() {
   std::error_code ec;
   fs::remove_all(directory, ec);

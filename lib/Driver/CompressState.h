@@ -37,6 +37,8 @@ public:
   std::string tensorFile(size_t i) const;
   /// Makes segment `segmentsDone()` durable; its tensors were written to tensorFile() before.
   Status finishSegment(const Json &value);
+  /// Forgets all finished segments, the last first.
+  void restart();
   /// After publication.
   void remove();
 

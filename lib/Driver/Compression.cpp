@@ -2,6 +2,7 @@
 
 #include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
+#include "fingpt/Driver/Report.h"
 #include "fingpt/Driver/SelfText.h"
 #include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
@@ -26,11 +27,9 @@ using compress::WeightProblem;
 using compress::WeightScheme;
 
 /// Of the statistics under which weights make good the drift of their inputs.
-static const double kCorrectionDamping = std::getenv("XD") ? atof(std::getenv("XD")) : 0.1;
+constexpr double kCorrectionDamping = 0.1;
 
-func::FuncOp forwardOf(ModuleOp module) {
-  return module.lookupSymbol<func::FuncOp>("forward");
-}
+func::FuncOp forwardOf(ModuleOp module) { return module.lookupSymbol<func::FuncOp>("forward"); }
 
 static std::string textOf(ModuleOp module) {
   std::string text;
@@ -180,8 +179,8 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
     return plan;
   const Recipe &recipe = options.recipe;
   if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget = recipe.size ? *recipe.size
-                                  : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
+    uint64_t budget =
+        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
     uint64_t least = plan->otherBytes;
     for (const PlannedWeight &w : plan->weights) {
       uint64_t smallest = w.bytesBefore;
@@ -200,9 +199,8 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
     return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
                      bytesText(available) + " available");
   if (!options.output.empty()) {
-    std::filesystem::path directory =
-        std::filesystem::absolute(options.output).parent_path();
-    struct statvfs disk {};
+    std::filesystem::path directory = std::filesystem::absolute(options.output).parent_path();
+    struct statvfs disk{};
     uint64_t needed = 2 * plan->bytesAfter;
     if (::statvfs(directory.c_str(), &disk) == 0 &&
         uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
@@ -487,14 +485,13 @@ double Compression::Clock::work(const PlannedWeight &w) {
 
 double Compression::Clock::left(const PlannedWeight &finished) {
   done += work(finished);
-  double elapsed =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return done > 0 ? elapsed * std::max(0.0, total - done) / done : 0;
 }
 
 static std::string timeText(double seconds) {
   char text[32];
-  auto whole = static_cast<long long>(seconds + 0.5);
+  auto whole = static_cast<long long>(std::llround(seconds));
   std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
   return text;
 }
@@ -510,11 +507,9 @@ Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
   for (size_t t = 0; t < segment.taps.size(); ++t)
     if (llvm::is_contained(segment.taps[t].weights, name)) {
       bool writer = name == segment.residualWriter;
-      return compress::correctedWeight(w, compress::symmetric(statistics.grams[t].h).view(),
-                                       statistics.drifts[t],
-                                       writer ? statistics.residual.view()
-                                              : compress::ConstMatrixD(),
-                                       kCorrectionDamping);
+      return compress::correctedWeight(
+          w, compress::symmetric(statistics.grams[t].h).view(), statistics.drifts[t],
+          writer ? statistics.residual.view() : compress::ConstMatrixD(), kCorrectionDamping);
     }
   return compress::Matrix<float>();
 }
@@ -554,8 +549,8 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       problems[i].w = dense[i].view();
       if (!unit.segment)
         continue;
-      auto target = targetOf(problems[i].name, problems[i].w, statistics,
-                             segments->segment(*unit.segment));
+      auto target =
+          targetOf(problems[i].name, problems[i].w, statistics, segments->segment(*unit.segment));
       if (!target)
         return target.error().in(problems[i].name);
       targets[i] = std::move(*target);
@@ -586,9 +581,8 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       Value old = byName.find(problems[i].name)->second.weight;
       OpBuilder b(&*result->getContext());
       b.setInsertionPointAfterValue(old);
-      Result<Value> built =
-          fin::buildWeight(b, old.getLoc(), cast<RankedTensorType>(old.getType()),
-                           problems[i].name, c, made, &params);
+      Result<Value> built = fin::buildWeight(b, old.getLoc(), cast<RankedTensorType>(old.getType()),
+                                             problems[i].name, c, made, &params);
       if (!built)
         return built.takeError();
       old.replaceAllUsesWith(*built);
@@ -676,9 +670,8 @@ Status Compression::catchUp(size_t count) {
       if (Status s = advance(*segments, i, *weights, original); !s)
         return s;
     if (options.recipe.sequential)
-      if (Status s = useCompressed(
-              *weights, *result, *model.imported().params, units[i].groups,
-              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+      if (Status s = useCompressed(*weights, *result, *model.imported().params, units[i].groups,
+                                   [&](const std::string &n) { return !planned(n).scheme.keep(); });
           !s)
         return s;
     if (Status s = advance(*segments, i, *weights, samples); !s)
@@ -744,9 +737,8 @@ Status Compression::compressUnits() {
     if (segment.last || both)
       continue;
     if (recipe.sequential)
-      if (Status s = useCompressed(
-              *weights, *result, *model.imported().params, unit.groups,
-              [&](const std::string &n) { return !planned(n).scheme.keep(); });
+      if (Status s = useCompressed(*weights, *result, *model.imported().params, unit.groups,
+                                   [&](const std::string &n) { return !planned(n).scheme.keep(); });
           !s)
         return s;
     if (Status s = advance(*segments, *unit.segment, *weights, samples); !s)
@@ -773,17 +765,46 @@ Status Compression::measure() {
   auto code = JITModel::compile(*result, model.imported().params, jit);
   if (!code)
     return code.takeError();
-  auto compared = compareOnTokens(**reference, **code, heldOut, context,
-                                  [&](size_t chunk, size_t all, double kl) {
-                                    char line[100];
-                                    std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f",
-                                                  chunk, all, kl);
-                                    update(line);
-                                  });
+  auto compared = compareOnTokens(
+      **reference, **code, heldOut, context, [&](size_t chunk, size_t all, double kl) {
+        char line[100];
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f", chunk, all, kl);
+        update(line);
+      });
   if (!compared)
     return compared.takeError();
   summary.quality = *compared;
   return Status::ok();
+}
+
+/// Predictions are of single weights; what all of them do together is measured. Beyond the allowed
+/// rise the limit shrinks with what was measured, five times at most.
+Status Compression::holdPerplexity() {
+  const Recipe &recipe = options.recipe;
+  if (!recipe.maxPerplexity)
+    return Status::ok();
+  if (!summary.quality)
+    return Error::at("--max-ppl", "needs held-out text to measure", "--eval-text FILE", "none");
+  double rise = summary.quality->perplexity / summary.quality->referencePerplexity - 1;
+  if (rise <= *recipe.maxPerplexity)
+    return Status::ok();
+  const Json &tightened = state->get("limit");
+  double limit =
+      tightened.is_number() ? tightened.get<double>() : std::log1p(*recipe.maxPerplexity);
+  int64_t tries = state->get("tries").is_number() ? state->get("tries").get<int64_t>() : 0;
+  char text[100];
+  std::snprintf(text, sizeof text, "+%.2f%%, allowed are +%.2f%%", 100 * rise,
+                100 * *recipe.maxPerplexity);
+  if (tries >= 5)
+    return Error::at("--max-ppl", "not reached with these candidates", "a smaller rise",
+                     std::string(text));
+  say(std::string("again  perplexity rose by ") + text);
+  state->restart();
+  limit *= 0.9 * *recipe.maxPerplexity / rise;
+  if (Status s = state->put("tries", tries + 1); !s)
+    return s;
+  summary.tightened = true;
+  return state->put("limit", limit);
 }
 
 Json Compression::report() const {
@@ -800,10 +821,11 @@ Json Compression::report() const {
               {"recipe", options.recipe.json()}};
   if (auto facts = model.graph()->getAttrOfType<fin::ModelAttr>("fin.model"))
     out["model"]["layers"] = facts.getLayers();
-  out["size"] = {{"before_bytes", plan.bytesBefore},
-                 {"after_bytes", summary.bytesAfter},
-                 {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
-                 {"bits_per_weight", summary.bitsPerWeight}};
+  out["size"] = {
+      {"before_bytes", plan.bytesBefore},
+      {"after_bytes", summary.bytesAfter},
+      {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
+      {"bits_per_weight", summary.bitsPerWeight}};
   out["quality"] = nullptr;
   if (const auto &q = summary.quality)
     out["quality"] = {{"text", heldOutName},
@@ -840,6 +862,10 @@ Status Compression::publish() {
   write.replace = options.force;
   write.extra = {{"recipe", options.recipe.json()}, {"size", full["size"]}};
   write.files.emplace_back("report.json", full.dump(1) + "\n");
+  if (Result<Report> page = parseReport(full, "report.json"))
+    write.unlisted.emplace_back("report.html", reportHtml(*page));
+  else // hours of work are not thrown away for a page
+    say("note   report.html is not written: " + page.error().message());
   Json lock = {{"format_version", 1},
                {"recipe", options.recipe.json()},
                {"fingerprint", state->get("fingerprint")}};
@@ -890,6 +916,10 @@ Result<CompressSummary> Compression::run() {
   summary.bitsPerWeight = 8.0 * double(summary.bytesAfter) / double(summary.plan.parameters);
   if (Status s = measure(); !s)
     return s.takeError();
+  if (Status s = holdPerplexity(); !s)
+    return s.takeError();
+  if (summary.tightened)
+    return summary;
   if (Status s = publish(); !s)
     return s.takeError();
   return summary;

@@ -20,7 +20,7 @@ public:
 private:
   /// Weights that are compressed, made durable and run together.
   struct Unit {
-    std::optional<size_t> segment;               ///< of the segmented model
+    std::optional<size_t> segment;                ///< of the segmented model
     std::vector<std::vector<std::string>> groups; ///< weights that read one input
   };
 
@@ -54,9 +54,11 @@ private:
   Status restore(size_t units);
   Status catchUp(size_t units);
   Status measure();
+  Status holdPerplexity();
   Status publish();
 
   /// Budget.cpp
+  std::vector<compress::WeightScheme> budgetCandidates() const;
   Status analyse();
   Status allocate();
 
@@ -85,7 +87,7 @@ private:
   std::unique_ptr<SegmentedModel> segments;
   std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
   std::vector<SegmentSample> original; ///< through the original layers, if sequential
-  std::vector<int32_t> heldOut; ///< whole chunks of `context`
+  std::vector<int32_t> heldOut;        ///< whole chunks of `context`
   std::string heldOutName, calibrationName;
   int64_t context = 0;
   std::vector<Unit> units;

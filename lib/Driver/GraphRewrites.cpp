@@ -205,7 +205,12 @@ Status Compression::slice() {
   if (!std::filesystem::exists(file, ec)) // written whole or not at all
     if (Status s = writeBases(file); !s)
       return s;
-  return Error::at("scheme", "slice is not available yet");
+  fin::FinSliceOptions pass;
+  pass.bases = file;
+  if (Status s =
+          runPasses(*rewritten, [&](PassManager &pm) { pm.addPass(fin::createFinSlice(pass)); });
+      !s)
+    return s;
   char detail[100];
   std::snprintf(detail, sizeof detail, "%.4g%% of the width", 100 * options.recipe.slice);
   say(std::string("slice  ") + detail);

@@ -20,8 +20,8 @@ static WeightScheme schemeOf(const char *text) { return *parseWeightScheme(text)
 
 static std::vector<WeightScheme> defaultCandidates() {
   std::vector<WeightScheme> schemes;
-  for (const char *text : {"w2g32", "w2g64", "w3g64", "w3g32", "w4g128", "w4g64", "w4g32", "w5g64",
-                           "w6g64", "w8g64"})
+  for (const char *text :
+       {"w2g32", "w2g64", "w3g64", "w3g32", "w4g128", "w4g64", "w4g32", "w5g64", "w6g64", "w8g64"})
     schemes.push_back(schemeOf(text));
   return schemes;
 }
@@ -74,8 +74,6 @@ Json Recipe::json() const {
       out["candidates"].push_back(weightSchemeText(s));
   }
   out["calibration"] = {{"tokens", tokens}, {"context", context}, {"sequential", sequential}};
-  if (!kvCache.empty())
-    out["kv_cache"] = kvCache;
   out["seed"] = seed;
   return out;
 }
@@ -149,13 +147,12 @@ Result<uint64_t> parseBytes(std::string_view text) {
     std::string_view name;
     double bytes;
   };
-  constexpr Unit units[] = {{"KiB", 1024.0},     {"MiB", 1048576.0}, {"GiB", 1073741824.0},
-                            {"KB", 1e3},         {"MB", 1e6},        {"GB", 1e9},
-                            {"K", 1024.0},       {"M", 1048576.0},   {"G", 1073741824.0},
-                            {"B", 1},            {"", 1}};
+  constexpr Unit units[] = {
+      {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"KB", 1e3},         {"MB", 1e6},
+      {"GB", 1e9},     {"K", 1024.0},      {"M", 1048576.0},      {"G", 1073741824.0}, {"B", 1},
+      {"", 1}};
   for (const Unit &unit : units) {
-    if (text.size() < unit.name.size() ||
-        text.substr(text.size() - unit.name.size()) != unit.name)
+    if (text.size() < unit.name.size() || text.substr(text.size() - unit.name.size()) != unit.name)
       continue;
     std::string_view digits = text.substr(0, text.size() - unit.name.size());
     while (!digits.empty() && digits.back() == ' ')
@@ -391,8 +388,9 @@ static void readLists(Reader &r, Recipe &recipe) {
       return r.fail("candidates", Error("expected a list, got " + describe(*candidates)));
     recipe.candidates.clear();
     for (const Json &c : *candidates) {
-      Result<WeightScheme> scheme = c.is_string() ? parseWeightScheme(c.get<std::string>())
-                                                  : Result<WeightScheme>(Error("expected a scheme"));
+      Result<WeightScheme> scheme = c.is_string()
+                                        ? parseWeightScheme(c.get<std::string>())
+                                        : Result<WeightScheme>(Error("expected a scheme"));
       if (scheme)
         recipe.candidates.push_back(*scheme);
       else
@@ -438,11 +436,6 @@ Result<Recipe> readRecipe(const std::string &file) {
       if (c.problem && !r.problem)
         r.problem = c.problem;
     }
-  }
-  if (auto kv = r.text("kv_cache")) {
-    if (*kv != "int8" && *kv != "int4")
-      r.fail("kv_cache", Error("expected int8 or int4, got " + quote(*kv)));
-    recipe.kvCache = *kv;
   }
   int64_t seed = 0;
   r.integer("seed", 0, INT64_MAX, seed);

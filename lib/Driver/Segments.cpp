@@ -241,9 +241,7 @@ func::FuncOp FunctionBuilder::build(StringRef name, bool hidden, bool taps) {
     Operation *op = work.pop_back_val().getDefiningOp();
     if (!op || !inside.contains(op) || !needed.insert(op).second)
       continue;
-    op->walk([&](Operation *inner) {
-      work.append(inner->operand_begin(), inner->operand_end());
-    });
+    op->walk([&](Operation *inner) { work.append(inner->operand_begin(), inner->operand_end()); });
   }
   for (Operation *op : piece.ops) {
     if (!needed.contains(op))
@@ -279,16 +277,15 @@ Status SegmentedModel::Impl::build(func::FuncOp forward, ModuleOp module) {
       bool taps = i != size_t(Run::Advance), hidden = i != size_t(Run::Observe);
       if (taps && piece.taps.empty())
         continue;
-      FunctionBuilder(forward, module, piece)
-          .build(name + "_" + variant, hidden, taps);
+      FunctionBuilder(forward, module, piece).build(name + "_" + variant, hidden, taps);
     }
   }
   return Status::ok();
 }
 
-Result<std::unique_ptr<SegmentedModel>>
-SegmentedModel::create(ModuleOp graph, std::shared_ptr<ParamStore> params,
-                       const std::string &cacheDirectory) {
+Result<std::unique_ptr<SegmentedModel>> SegmentedModel::create(ModuleOp graph,
+                                                               std::shared_ptr<ParamStore> params,
+                                                               const std::string &cacheDirectory) {
   auto forward = graph.lookupSymbol<func::FuncOp>("forward");
   if (!forward || !forward.getBody().hasOneBlock())
     return Error::at("model", "has no function @forward of one block");

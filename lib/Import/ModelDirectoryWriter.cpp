@@ -88,6 +88,9 @@ Status writeModelDirectory(const ImportedModel &model, const std::string &direct
   for (const auto &[name, text] : options.files)
     if (Status s = write(name, text); !s)
       return s;
+  for (const auto &[name, text] : options.unlisted)
+    if (Status s = writeFileAtomically(work.file(name), text); !s)
+      return s;
   auto tokenizer = copyTokenizer(model, work.path());
   if (!tokenizer)
     return tokenizer.takeError();

@@ -24,6 +24,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <new>
@@ -47,7 +48,7 @@ struct Limits {
   uint64_t bytes, cpuSeconds, wallSeconds;
 
   explicit Limits(uint64_t text)
-      : bytes(128 * kMiB + 16 * text), cpuSeconds(2 + text / kMiB), wallSeconds(30 * cpuSeconds) {}
+      : bytes(128 * kMiB + 16 * text), cpuSeconds(2 + text / kMiB), wallSeconds(60 * cpuSeconds) {}
 };
 
 /// The first byte from a child that ends by itself; the text of a refusal follows.
@@ -92,8 +93,9 @@ static void catchFaults() {
 static uint64_t addressSpace() {
   unsigned long long pages = 0;
   if (FILE *f = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(f, "%llu", &pages) != 1)
-      pages = 0;
+    char line[128] = {}; // the first number is the size
+    if (std::fgets(line, sizeof line, f))
+      pages = std::strtoull(line, nullptr, 10);
     std::fclose(f);
   }
   return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));

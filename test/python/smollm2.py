@@ -29,21 +29,12 @@ def half_split(w, heads):
     return w.reshape(heads, out // heads // 2, 2, width).swapaxes(1, 2).reshape(out, width)
 
 
-@functools.lru_cache(maxsize=1)
-def reference():
-    """LlamaForCausalLM in f32 on the dequantized weights."""
+def dequantized(path):
+    """{Hugging Face name: f32 tensor} of a SmolLM2-135M GGUF file of any tensor types."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
     gguf = pytest.importorskip("gguf")
-    torch.set_grad_enabled(False)
-    config = transformers.LlamaConfig(
-        hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
-        num_key_value_heads=3, vocab_size=49152, max_position_embeddings=8192, rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
-        tie_word_embeddings=True)
-    model = transformers.LlamaForCausalLM(config).eval()
     state = {}
-    for tensor in gguf.GGUFReader(gguf_path()).tensors:
+    for tensor in gguf.GGUFReader(path).tensors:
         data = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         name = tensor.name
         if name == "token_embd.weight":
@@ -56,6 +47,26 @@ def reference():
             if part in ("attn_q", "attn_k"):
                 data = half_split(data, 9 if part == "attn_q" else 3)
         state[key] = torch.from_numpy(np.ascontiguousarray(data))
+    return state
+
+
+def llama(state):
+    """LlamaForCausalLM in f32 on a SmolLM2-135M state dict; a head of its own unties it."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.set_grad_enabled(False)
+    config = transformers.LlamaConfig(
+        hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+        num_key_value_heads=3, vocab_size=49152, max_position_embeddings=8192, rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
+        tie_word_embeddings="lm_head.weight" not in state)
+    model = transformers.LlamaForCausalLM(config).eval()
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}
     return model
+
+
+@functools.lru_cache(maxsize=1)
+def reference():
+    """LlamaForCausalLM in f32 on the dequantized weights."""
+    return llama(dequantized(gguf_path()))

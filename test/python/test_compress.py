@@ -172,6 +172,12 @@ def test_keep_and_layers(tmp_path, llama, text):
     assert head["kept"] and "lm_head" in head["kept_reason"]
     assert rows["model.layers.0.mlp.down_proj.weight"]["scheme"] == "w8"
     assert rows["model.layers.1.mlp.down_proj.weight"]["scheme"] == "w4g32"
+    page = tmp_path / "out/report.html"
+    written = page.read_bytes()
+    page.unlink()  # the model is none the worse
+    fingpt("inspect", tmp_path / "out")
+    fingpt("report", tmp_path / "out")
+    assert page.read_bytes() == written
     error = compress(llama, tmp_path / "bad", text, "--keep", "no_such_weight", code=1).stderr
     assert "no_such_weight" in error and "matches no weight" in error
     assert not (tmp_path / "bad").exists()
@@ -184,6 +190,14 @@ def test_budget_is_met_and_used(bpw, tmp_path, llama, text):
     result = json.loads(run.stdout)
     assert result["bits_per_weight"] <= bpw
     assert result["bits_per_weight"] >= 0.9 * bpw
+
+
+@pytest.mark.parametrize("rise", ["+10%", "1%"])
+def test_perplexity_is_held(rise, tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--max-ppl", rise, "--candidates",
+                   "w2g32,w3g32,w4g32,w5g32,w6g32,w8g32", "--json")
+    quality = json.loads(run.stdout)["quality"]
+    assert quality["perplexity"] <= quality["perplexity_before"] * (1 + float(rise.strip("+%")) / 100)
 
 
 def test_budget_out_of_reach(tmp_path, llama, text):
@@ -345,3 +359,43 @@ def test_rotate_and_quantize(tmp_path, llama, text):
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["recipe"]["scheme"] == "rot+w4g32"
     assert report["quality"]["kl_mean"] < 0.5
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "phi"])
+def test_a_narrow_stream_slices_losslessly(name, tmp_path, text):
+    """What writes the stream leaves its last 16 of 64 columns empty."""
+    model = make(tmp_path / "model", name)
+    narrow = torch.nn.init.orthogonal_(torch.empty(64, 64))[:, :48]
+    keep = narrow @ narrow.T
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            writer = any(part in key for part in ("o_proj", "down_proj", "out_proj", "fc2",
+                                                  "attn.c_proj", "mlp.c_proj", "dense"))
+            if any(part in key for part in ("embed", "wte", "wpe")):
+                p.copy_(p @ keep)  # [rows, 64]
+            elif writer and p.ndim == 1:
+                p.copy_(keep @ p)
+            elif writer:
+                p.copy_(p @ keep if name == "gpt2" else keep @ p)
+    model.save_pretrained(tmp_path / "model")
+    add_tokenizer(tmp_path / "model")
+    run = compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "slice12.5",
+                   "--embeddings", "keep", "--json")
+    # 12.5% leaves 56 of 64: room for the 48 and, in LayerNorm models, the mean.
+    assert json.loads(run.stdout)["quality"]["kl_mean"] < 1e-5
+
+
+def test_slicing_more_loses_more(tmp_path, llama, text):
+    divergence = []
+    for percent in (12.5, 25, 50):
+        run = compress(llama, tmp_path / str(percent), text, "--scheme", f"slice{percent}",
+                       "--embeddings", "keep", "--json")
+        divergence.append(json.loads(run.stdout)["quality"]["kl_mean"])
+    assert divergence == sorted(divergence)
+
+
+def test_slice_and_quantize(tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--scheme", "slice25+w8", "--embeddings", "w8",
+                   "--json")
+    assert np.isfinite(json.loads(run.stdout)["quality"]["kl_mean"])
+    fingpt("run", tmp_path / "out", "--prompt", "ab", "-n", 4)

@@ -44,9 +44,8 @@ static mlir::LogicalResult run(int argc, char **argv, mlir::DialectRegistry &reg
       argc, argv, "fingpt-opt: transforms transformer graphs\n", registry);
   if (!isModel(input)) {
     std::string file = input == "-" ? "" : input;
-    fingpt::fin::registerParamLoader(registry, [file](mlir::ModuleOp module) {
-      return fingpt::loadGraphParams(module, file);
-    });
+    fingpt::fin::registerParamLoader(
+        registry, [file](mlir::ModuleOp module) { return fingpt::loadGraphParams(module, file); });
     return mlir::MlirOptMain(argc, argv, input, output, registry);
   }
 

@@ -22,6 +22,7 @@ Action addImport(CLI::App &app, const Common &common);
 Action addInspect(CLI::App &app, const Common &common);
 Action addCalibrate(CLI::App &app, const Common &common);
 Action addCompress(CLI::App &app, const Common &common);
+Action addReport(CLI::App &app, const Common &common);
 Action addRun(CLI::App &app, const Common &common);
 Action addEval(CLI::App &app, const Common &common);
 Action addDoctor(CLI::App &app, const Common &common);

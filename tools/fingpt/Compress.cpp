@@ -11,7 +11,7 @@ namespace fingpt::cli {
 namespace {
 struct Options {
   std::string source, output, tokenizer, scheme, tier, recipe, embeddings, calibration, evaluation,
-      size, bpw, maxPerplexity, kvCache;
+      size, bpw, maxPerplexity;
   std::vector<std::string> layers, keep, candidates;
   int64_t tokens = 0, context = 0, chunks = 10, seed = -1;
   bool dense = false, noCalibration = false, dryRun = false, force = false, noCache = false;
@@ -98,8 +98,6 @@ static Result<Recipe> recipeOf(const Options &o) {
     recipe.context = o.context;
   if (o.dense)
     recipe.sequential = false;
-  if (!o.kvCache.empty())
-    recipe.kvCache = o.kvCache;
   if (o.seed >= 0)
     recipe.seed = uint64_t(o.seed);
   return recipe;
@@ -110,13 +108,14 @@ static std::string planLine(const CompressPlan &plan) {
   for (const PlannedWeight &w : plan.weights)
     changed += w.kept.empty();
   char line[300];
-  std::snprintf(line, sizeof line,
-                "plan   %.1fM parameters, %zu of %zu weights change | %s -> %s (%.2f bit) | peak %s "
-                "| about %.0f min",
-                double(plan.parameters) / 1e6, changed, plan.weights.size(),
-                bytesText(plan.bytesBefore).c_str(), bytesText(plan.bytesAfter).c_str(),
-                8.0 * double(plan.bytesAfter) / double(plan.parameters),
-                bytesText(plan.peakBytes).c_str(), std::max(1.0, plan.seconds / 60));
+  std::snprintf(
+      line, sizeof line,
+      "plan   %.1fM parameters, %zu of %zu weights change | %s -> %s (%.2f bit) | peak %s "
+      "| about %.0f min",
+      double(plan.parameters) / 1e6, changed, plan.weights.size(),
+      bytesText(plan.bytesBefore).c_str(), bytesText(plan.bytesAfter).c_str(),
+      8.0 * double(plan.bytesAfter) / double(plan.parameters), bytesText(plan.peakBytes).c_str(),
+      std::max(1.0, plan.seconds / 60));
   return line;
 }
 
@@ -142,14 +141,13 @@ static int printPlan(const CompressPlan &plan, const Recipe &recipe, const Commo
   }
   std::printf("%s\n", planLine(plan).c_str());
   for (const PlannedWeight &w : plan.weights)
-    std::printf("  %-50s %7lld x %-7lld %10s -> %-10s %s\n", w.name.c_str(),
-                static_cast<long long>(w.rows), static_cast<long long>(w.cols),
-                bytesText(w.bytesBefore).c_str(),
-                recipe.hasBudget() && w.kept.empty() ? "by budget" : bytesText(w.bytesAfter).c_str(),
-                w.kept.empty() ? (recipe.hasBudget()
-                                      ? "one of the candidates"
-                                      : compress::weightSchemeText(w.scheme).c_str())
-                               : ("kept: " + w.kept).c_str());
+    std::printf(
+        "  %-50s %7lld x %-7lld %10s -> %-10s %s\n", w.name.c_str(), static_cast<long long>(w.rows),
+        static_cast<long long>(w.cols), bytesText(w.bytesBefore).c_str(),
+        recipe.hasBudget() && w.kept.empty() ? "by budget" : bytesText(w.bytesAfter).c_str(),
+        w.kept.empty() ? (recipe.hasBudget() ? "one of the candidates"
+                                             : compress::weightSchemeText(w.scheme).c_str())
+                       : ("kept: " + w.kept).c_str());
   return 0;
 }
 
@@ -225,6 +223,15 @@ static Result<int> run(const Options &o, const Common &common) {
                        ? "note   without --calib the model writes its own calibration text"
                        : "note   without --calib weights are rounded to nearest");
   Result<CompressSummary> summary = compressModel(**model, options);
+  // A tightened limit starts from the model as it is stored.
+  while (summary && summary->tightened) {
+    model = Model::load(o.source);
+    if (!model)
+      return model.takeError();
+    if (!o.tokenizer.empty())
+      (*model)->useTokenizer(o.tokenizer);
+    summary = compressModel(**model, options);
+  }
   if (!summary)
     return summary.takeError();
   progress.finish("");
@@ -274,9 +281,7 @@ Action addCompress(CLI::App &app, const Common &common) {
       ->check(CLI::Range(int64_t(4), int64_t(1) << 24));
   sub->add_flag("--dense-statistics", o->dense,
                 "Inputs as the original model makes them, not the compressed layers before");
-  sub->add_option("--kv-cache", o->kvCache, "int8 or int4")->check(CLI::IsMember({"int8", "int4"}));
-  sub->add_option("--seed", o->seed, "Of rotations (0)")
-      ->check(CLI::Range(int64_t(0), INT64_MAX));
+  sub->add_option("--seed", o->seed, "Of rotations (0)")->check(CLI::Range(int64_t(0), INT64_MAX));
   sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--dry-run", o->dryRun, "Print the plan only");
   sub->add_flag("--force", o->force, "Replace the output; drop an unfinished other run");

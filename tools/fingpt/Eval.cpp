@@ -49,20 +49,19 @@ static Result<int> compare(const Options &o, const Common &common, Model &model,
     return code.takeError();
   if (!other)
     return other.takeError();
-  auto c = compareOnTokens(**other, **code, *tokens, o.context,
-                           [&](size_t done, size_t all, double kl) {
-                             char line[100];
-                             std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.5f", done,
-                                           all, kl);
-                             progress.update(line);
-                           });
+  auto c =
+      compareOnTokens(**other, **code, *tokens, o.context, [&](size_t done, size_t all, double kl) {
+        char line[100];
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.5f", done, all, kl);
+        progress.update(line);
+      });
   if (!c)
     return c.takeError();
   if (common.json) {
-    Json out = {{"perplexity", c->perplexity},   {"reference_perplexity", c->referencePerplexity},
-                {"kl_mean", c->klMean},          {"kl_p99", c->klP99},
-                {"same_top", c->sameTop},        {"tokens", c->tokens},
-                {"context", o.context},          {"seconds", c->seconds}};
+    Json out = {{"perplexity", c->perplexity}, {"reference_perplexity", c->referencePerplexity},
+                {"kl_mean", c->klMean},        {"kl_p99", c->klP99},
+                {"same_top", c->sameTop},      {"tokens", c->tokens},
+                {"context", o.context},        {"seconds", c->seconds}};
     std::printf("%s\n", out.dump().c_str());
   } else {
     std::printf("perplexity %.4f (reference %.4f) | KL %.5f (99%%: %.4f) | same top token %.2f%% "

@@ -58,6 +58,7 @@ static int run(int argc, char **argv) {
   verb(addCompress);
   verb(addRun);
   verb(addEval);
+  verb(addReport);
   verb(addDoctor);
   verb(addCompletion);
 

@@ -48,6 +48,7 @@ struct WeightProblem {
   ConstMatrixF w;             ///< [out, in]
   const Gram *gram = nullptr; ///< of its inputs; null: all inputs count alike
   int64_t storedNow = 0;      ///< bytes; a pair that takes more is not used
+  bool quick = false;         ///< compensation as published: ranges not searched, not refined
 };
 
 /// Error: names the weight; NaN or Inf in it, a method that needs statistics without them, a

@@ -72,6 +72,9 @@ struct CompressSummary {
   double bitsPerWeight = 0;
   std::optional<Comparison> quality;
   size_t resumedSegments = 0;
+  /// The measured perplexity rose by more than the recipe allows: nothing was written, the limit
+  /// was lowered, and a call with the model loaded anew goes on with that.
+  bool tightened = false;
 };
 Result<CompressSummary> compressModel(Model &model, const CompressOptions &options);
 

@@ -12,7 +12,6 @@
 //   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}
 //   candidates: [w2g64, w3g64, w4g64, w6g64]   # what a budget may choose from
 //   calibration: {tokens: 16384, context: 512, sequential: true}
-//   kv_cache: int8                 # or int4
 //   seed: 0
 //
 // A scheme is rewrites of the whole graph, then the form of each weight:
@@ -51,7 +50,6 @@ struct Recipe {
 
   int64_t tokens = 16384, context = 512;
   bool sequential = true;
-  std::string kvCache; ///< "", "int8" or "int4"
   uint64_t seed = 0;
 
   bool hasBudget() const { return size || bitsPerWeight || maxPerplexity; }

@@ -41,8 +41,7 @@ Status makeGraphParams(mlir::ModuleOp module, const std::string &rule, ParamStor
 
 /// The store of what the module's attribute `fin.params` names: files beside `file`, or a
 /// rule of makeGraphParams. Empty without the attribute, if the graph needs nothing.
-Result<std::shared_ptr<ParamStore>> loadGraphParams(mlir::ModuleOp module,
-                                                    const std::string &file);
+Result<std::shared_ptr<ParamStore>> loadGraphParams(mlir::ModuleOp module, const std::string &file);
 
 } // namespace fingpt
 

@@ -32,6 +32,8 @@ struct WriteOptions {
   Json extra = Json::object();
   /// Further files by name, with their text.
   std::vector<std::pair<std::string, std::string>> files;
+  /// The same, but not listed in fingpt.json: what can be made again may differ or go.
+  std::vector<std::pair<std::string, std::string>> unlisted;
 };
 
 /// Writes graph, configuration, tokenizer and the parameters that the graph

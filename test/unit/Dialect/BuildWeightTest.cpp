@@ -76,12 +76,10 @@ TEST_P(BuildWeight, EvaluatesAndRunsToTheSameBits) {
   Location loc = b.getUnknownLoc();
   g.module = ModuleOp::create(b, loc);
   b.setInsertionPointToEnd(g.module->getBody());
-  auto tokens = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic},
-                                      b.getI32Type());
-  auto hidden = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic, kCols},
-                                      b.getF32Type());
-  auto function = func::FuncOp::create(b, loc, "forward",
-                                       b.getFunctionType({tokens}, {hidden}));
+  auto tokens = RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic}, b.getI32Type());
+  auto hidden =
+      RankedTensorType::get({ShapedType::kDynamic, ShapedType::kDynamic, kCols}, b.getF32Type());
+  auto function = func::FuncOp::create(b, loc, "forward", b.getFunctionType({tokens}, {hidden}));
   b.setInsertionPointToStart(function.addEntryBlock());
   auto params = std::make_shared<ParamStore>();
   auto type = RankedTensorType::get({kRows, kCols}, b.getF32Type());
@@ -116,8 +114,8 @@ TEST_P(BuildWeight, EvaluatesAndRunsToTheSameBits) {
   for (int64_t i = 0; i < kRows; ++i)
     ids[size_t(i)] = int32_t(i);
   std::vector<float> out(size_t(kRows * kCols));
-  Status called = (*code)->call("forward", {TensorRef{ids.data(), {1, kRows}},
-                                            TensorRef{out.data(), {1, kRows, kCols}}});
+  Status called = (*code)->call(
+      "forward", {TensorRef{ids.data(), {1, kRows}}, TensorRef{out.data(), {1, kRows, kCols}}});
   ASSERT_TRUE(bool(called)) << called.error().message();
   for (int64_t i = 0; i < kRows * kCols; ++i)
     ASSERT_NEAR(out[size_t(i)], expected.data()[i], tolerance) << i;
@@ -125,9 +123,9 @@ TEST_P(BuildWeight, EvaluatesAndRunsToTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Schemes, BuildWeight,
                          ::testing::Values("w4g64", "w4g128-sym", "w3g16-min", "w2g32", "w5g32",
-                                           "w8", "w4g64-sym-signed", "w4g64-sym-dq", "nf4", "nf4-dq",
-                                           "fp4", "mxfp4", "nvfp4", "w4g64:rtn", "w4g64:awq",
-                                           "w4g64-min:hqq", "svd25", "svd25+w8", "w3g64+lr8",
-                                           "w3g64+lr16:loftq+w8"));
+                                           "w8", "w4g64-sym-signed", "w4g64-sym-dq", "nf4",
+                                           "nf4-dq", "fp4", "mxfp4", "nvfp4", "w4g64:rtn",
+                                           "w4g64:awq", "w4g64-min:hqq", "svd25", "svd25+w8",
+                                           "w3g64+lr8", "w3g64+lr16:loftq+w8"));
 
 } // namespace

@@ -80,8 +80,7 @@ Status Factorize::allocateRanks(double removed) {
           return white.error().in(w.name);
         whitener = std::move(*white);
       }
-      Result<std::vector<double>> sigma =
-          whitenedSpectrum(Matrix<double>(dense->view()), whitener);
+      Result<std::vector<double>> sigma = whitenedSpectrum(Matrix<double>(dense->view()), whitener);
       if (!sigma)
         return sigma.error().in(w.name);
       int type = types.try_emplace(typeOf(w.name), int(types.size())).first->second;
@@ -106,13 +105,13 @@ Status Factorize::run() {
   if (allocate)
     if (Status s = allocateRanks(parsed->removed); !s)
       return s;
-  auto counts = rewriteWeights(getOperation(), {stats, only, skip, false, false},
-                               [&](const LinearWeight &w) {
-                                 WeightScheme mine = *parsed;
-                                 if (auto it = removedOf.find(w.name); it != removedOf.end())
-                                   mine.removed = std::max(it->second - 1e-9, 1e-9);
-                                 return mine;
-                               });
+  auto counts =
+      rewriteWeights(getOperation(), {stats, only, skip, false, false}, [&](const LinearWeight &w) {
+        WeightScheme mine = *parsed;
+        if (auto it = removedOf.find(w.name); it != removedOf.end())
+          mine.removed = std::max(it->second - 1e-9, 1e-9);
+        return mine;
+      });
   if (!counts)
     return counts.takeError();
   numFactorized += counts->weights;

@@ -155,7 +155,9 @@ rewriteWeights(ModuleOp module, const RewriteOptions &options,
       }
       // Those after it that read the same value.
       size_t end = begin + 1;
-      auto input = [](LinearWeight &w) { return w.users.empty() ? Value() : w.users[0].getInput(); };
+      auto input = [](LinearWeight &w) {
+        return w.users.empty() ? Value() : w.users[0].getInput();
+      };
       while (end < chosen.size() && input(first) && input(chosen[end]) == input(first) &&
              !(options.factors && chosen[end].weight.getDefiningOp<LowRankOp>()))
         ++end;

@@ -63,6 +63,6 @@ void WriteParams::runOnOperation() {
     return failed(params.error());
   if (Status s = write(module, file, **params); !s)
     return failed(s.error());
-  module->setAttr("fin.params", Builder(&getContext()).getStringAttr(llvm::sys::path::filename(
-                                    StringRef(file))));
+  module->setAttr("fin.params",
+                  Builder(&getContext()).getStringAttr(llvm::sys::path::filename(StringRef(file))));
 }

@@ -15,8 +15,7 @@ namespace {
 
 class Builder {
 public:
-  Builder(OpBuilder &b, Location loc, ParamStore &params, const ParamStore *taken,
-          std::string name)
+  Builder(OpBuilder &b, Location loc, ParamStore &params, const ParamStore *taken, std::string name)
       : b(b), loc(loc), params(params), taken(taken), name(std::move(name)) {}
   Value weight(RankedTensorType type, const CompressedWeight &w);
   std::optional<Error> problem;
@@ -123,9 +122,9 @@ Value Builder::codedScales(const std::string &stem, const QuantizedWeight &q) {
                       code(8), s.codes);
   Value super = floats(stem + ".scale_scales", {q.groups, blocks}, s.scales);
   Value mins = floats(stem + ".scale_mins", {q.groups, blocks}, s.mins);
-  Value scales = DequantizeOp::create(b, loc, f32({q.groups, q.rows}), codes, super, Value(), mins,
-                                      b.getI64IntegerAttr(QuantizedScales::Block),
-                                      b.getI64IntegerAttr(0));
+  Value scales =
+      DequantizeOp::create(b, loc, f32({q.groups, q.rows}), codes, super, Value(), mins,
+                           b.getI64IntegerAttr(QuantizedScales::Block), b.getI64IntegerAttr(0));
   return TransposeOp::create(b, loc, scales);
 }
 
@@ -167,8 +166,8 @@ Value Builder::factor(const std::string &key, const Matrix<float> &m) {
     uint16_t half = floatToF16(m.data()[i]);
     std::memcpy(bytes.data() + 2 * i, &half, 2);
   }
-  return widened(param(key, DType::F16, {m.rows(), m.cols()}, {m.rows(), m.cols()},
-                       b.getF16Type(), std::move(bytes)));
+  return widened(param(key, DType::F16, {m.rows(), m.cols()}, {m.rows(), m.cols()}, b.getF16Type(),
+                       std::move(bytes)));
 }
 
 Value Builder::vector(const std::string &key, const std::vector<float> &values) {

@@ -223,8 +223,8 @@ Result<Tensor> Evaluator::dequantize(DequantizeOp op) {
       float min = mins ? mins->at(r * groups + g) : 0;
       int32_t zero = zeroCodes ? zeroCodes->at(r, g) : int32_t(op.getZero());
       for (int64_t c = g * group, end = std::min(cols, c + group); c < end; ++c) {
-        float value = zeros ? float(q->at(r, c)) - zeros->at(r * groups + g)
-                            : float(q->at(r, c) - zero);
+        float value =
+            zeros ? float(q->at(r, c)) - zeros->at(r * groups + g) : float(q->at(r, c) - zero);
         value *= scale;
         row[c] = mins ? value + min : value;
       }

@@ -119,7 +119,8 @@ std::string weightName(Value weight) {
   }
   if (!stem)
     return {};
-  for (size_t dot; (dot = stem->rfind('.')) != StringRef::npos && isDerived(stem->drop_front(dot + 1));)
+  for (size_t dot;
+       (dot = stem->rfind('.')) != StringRef::npos && isDerived(stem->drop_front(dot + 1));)
     stem = stem->take_front(dot);
   return stem->str();
 }

@@ -18,10 +18,9 @@ namespace fingpt::fin {
 /// Puts the leaves of `weight` into `params` under keys that begin with `name` and are free there
 /// and in `taken`, and creates the expression of type `type` ([out, in] f32) at `b`. `weight`
 /// must have terms. Error: the store's.
-Result<mlir::Value> buildWeight(mlir::OpBuilder &b, mlir::Location loc,
-                                mlir::RankedTensorType type, const std::string &name,
-                                const compress::CompressedWeight &weight, ParamStore &params,
-                                const ParamStore *taken = nullptr);
+Result<mlir::Value> buildWeight(mlir::OpBuilder &b, mlir::Location loc, mlir::RankedTensorType type,
+                                const std::string &name, const compress::CompressedWeight &weight,
+                                ParamStore &params, const ParamStore *taken = nullptr);
 
 } // namespace fingpt::fin
 

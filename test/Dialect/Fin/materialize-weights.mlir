@@ -1,0 +1,24 @@
+// fin-materialize-weights and fin-write-params: a model of dense parameters, with its file.
+// RUN: rm -rf %t && mkdir %t
+// RUN: fingpt-opt %s --fin-materialize-weights --fin-write-params=file=%t/dense.safetensors -o %t/dense.mlir
+// RUN: FileCheck %s < %t/dense.mlir
+// RUN: fingpt-opt %t/dense.mlir --fin-quantize-weights=scheme=w8 | FileCheck %s --check-prefix=AGAIN
+// RUN: not fingpt-opt %s --fin-write-params 2>&1 | FileCheck %s --check-prefix=FILE
+
+// CHECK:       fin.params = "dense.safetensors"
+// CHECK:       %[[W:.*]] = fin.param "w.dense" : tensor<8x16xf32>
+// CHECK-NEXT:  fin.linear %{{.*}}, %[[W]]
+// CHECK-NOT:   fin.dequantize
+// The file beside the graph is found, and names stay.
+// AGAIN:       fin.param "w.q.codes" : tensor<8x16xui8>
+// FILE:        error: {{.*}}file: missing, expected a path, got none
+module attributes {fin.params = "random:7"} {
+  func.func @forward(%x: tensor<?x?x16xf32>) -> tensor<?x?x8xf32> {
+    %q = fin.param "w.codes" : tensor<8x16xui4>
+    %s = fin.param "w.scales" : tensor<8x1xf16>
+    %w = fin.dequantize %q scales %s {group_size = 16 : i64}
+       : (tensor<8x16xui4>, tensor<8x1xf16>) -> tensor<8x16xf32>
+    %y = fin.linear %x, %w : tensor<?x?x16xf32>, tensor<8x16xf32>
+    return %y : tensor<?x?x8xf32>
+  }
+}
