@@ -8,6 +8,9 @@
 // CHECK:       fin.params = "dense.safetensors"
 // CHECK:       %[[W:.*]] = fin.param "w.dense" : tensor<8x16xf32>
 // CHECK-NEXT:  fin.linear %{{.*}}, %[[W]]
+// Parts of one tensor share its name, not their values.
+// CHECK:       fin.param "fused.dense" : tensor<8x16xf32>
+// CHECK:       fin.param "fused.dense2" : tensor<8x16xf32>
 // CHECK-NOT:   fin.dequantize
 // The file beside the graph is found, and names stay.
 // AGAIN:       fin.param "w.q.codes" : tensor<8x16xui8>
@@ -18,7 +21,14 @@ module attributes {fin.params = "random:7"} {
     %s = fin.param "w.scales" : tensor<8x1xf16>
     %w = fin.dequantize %q scales %s {group_size = 16 : i64}
        : (tensor<8x16xui4>, tensor<8x1xf16>) -> tensor<8x16xf32>
-    %y = fin.linear %x, %w : tensor<?x?x16xf32>, tensor<8x16xf32>
+    %y0 = fin.linear %x, %w : tensor<?x?x16xf32>, tensor<8x16xf32>
+    %f = fin.param "fused" : tensor<16x16xf32>
+    %f0 = tensor.extract_slice %f[0, 0] [8, 16] [1, 1] : tensor<16x16xf32> to tensor<8x16xf32>
+    %y1 = fin.linear %x, %f0 : tensor<?x?x16xf32>, tensor<8x16xf32>
+    %f1 = tensor.extract_slice %f[8, 0] [8, 16] [1, 1] : tensor<16x16xf32> to tensor<8x16xf32>
+    %y2 = fin.linear %x, %f1 : tensor<?x?x16xf32>, tensor<8x16xf32>
+    %y3 = arith.addf %y0, %y1 : tensor<?x?x8xf32>
+    %y = arith.addf %y3, %y2 : tensor<?x?x8xf32>
     return %y : tensor<?x?x8xf32>
   }
 }
