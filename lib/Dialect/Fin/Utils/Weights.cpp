@@ -1,5 +1,6 @@
 #include "fingpt/Dialect/Fin/Utils/Weights.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -102,6 +103,24 @@ static bool isDerived(StringRef component) {
   return false;
 }
 
+/// ".part64" of a weight that is rows from 64 on of a fused one (GPT-2's queries, keys and values;
+/// Phi-3's gate and up): parts of one tensor are weights of their own.
+static std::string partOfFused(Value weight) {
+  while (Operation *op = weight.getDefiningOp()) {
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      RankedTensorType whole = slice.getSourceType(), part = slice.getResultType();
+      for (int64_t axis = 0; axis < std::min(whole.getRank(), part.getRank()); ++axis)
+        if (int64_t offset = slice.getStaticOffsets()[size_t(axis)];
+            whole.getDimSize(axis) != part.getDimSize(axis) && !ShapedType::isDynamic(offset))
+          return ".part" + std::to_string(offset);
+    }
+    if (op->getNumOperands() != 1)
+      break;
+    weight = op->getOperand(0);
+  }
+  return {};
+}
+
 std::string weightName(Value weight) {
   std::optional<StringRef> stem;
   for (ParamOp p : weightParams(weight)) {
@@ -122,7 +141,7 @@ std::string weightName(Value weight) {
   for (size_t dot;
        (dot = stem->rfind('.')) != StringRef::npos && isDerived(stem->drop_front(dot + 1));)
     stem = stem->take_front(dot);
-  return stem->str();
+  return stem->str() + partOfFused(weight);
 }
 
 int64_t layerOfName(StringRef name) {

@@ -52,6 +52,7 @@ llvm::SmallVector<ParamOp> weightParams(mlir::Value weight);
 /// "model.layers.0.self_attn.q_proj.weight" of codes, scales and factors under that
 /// stem; the key of a single parameter, without what a pass appended to it (".dense",
 /// ".folded", ".rotated", ".sliced"); empty without parameters.
+/// Rows of a fused tensor are weights of their own: "….c_attn.weight.part64" begins at row 64.
 std::string weightName(mlir::Value weight);
 
 /// The layer number in a weight's name, or -1.
