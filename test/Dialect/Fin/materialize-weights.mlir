@@ -8,9 +8,9 @@
 // CHECK:       fin.params = "dense.safetensors"
 // CHECK:       %[[W:.*]] = fin.param "w.dense" : tensor<8x16xf32>
 // CHECK-NEXT:  fin.linear %{{.*}}, %[[W]]
-// Parts of one tensor share its name, not their values.
-// CHECK:       fin.param "fused.dense" : tensor<8x16xf32>
-// CHECK:       fin.param "fused.dense2" : tensor<8x16xf32>
+// Parts of one tensor are weights of their own.
+// CHECK:       fin.param "fused.part0.dense" : tensor<8x16xf32>
+// CHECK:       fin.param "fused.part8.dense" : tensor<8x16xf32>
 // CHECK-NOT:   fin.dequantize
 // The file beside the graph is found, and names stay.
 // AGAIN:       fin.param "w.q.codes" : tensor<8x16xui8>

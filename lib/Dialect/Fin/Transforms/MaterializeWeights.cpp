@@ -33,17 +33,35 @@ static Status store(Value weight, const std::string &key, ParamStore &params) {
   return params.put(key, DType::F32, {w.rows, w.cols}, std::move(bytes));
 }
 
-/// Ops, attributes and keys of a weight: equal texts are equal values, in any function.
-static std::string textOf(Value weight) {
-  Operation *op = weight.getDefiningOp();
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << op->getName() << op->getAttrDictionary() << weight.getType() << "(";
-  for (Value operand : op->getOperands())
-    os << textOf(operand) << ",";
-  os << ")";
-  return text;
-}
+namespace {
+/// Numbers weight expressions so that equal numbers are equal values, in any function: hash
+/// consing over ops, attributes and keys. Visits each op once.
+class ExpressionNumbers {
+public:
+  unsigned of(Value weight) {
+    walkSources(weight, seen, [&](Operation *op) {
+      std::string text;
+      llvm::raw_string_ostream os(text);
+      os << op->getName() << op->getAttrDictionary() << op->getResultTypes();
+      for (Value operand : op->getOperands())
+        os << ' ' << numbers.lookup(operand.getDefiningOp()) << ':'
+           << cast<OpResult>(operand).getResultNumber();
+      numbers[op] = byText.try_emplace(text, unsigned(byText.size())).first->second;
+    });
+    return numbers.lookup(weight.getDefiningOp());
+  }
+  /// The ops seen so far may be erased after this.
+  void endFunction() {
+    seen.clear();
+    numbers.clear();
+  }
+
+private:
+  llvm::SmallPtrSet<Operation *, 32> seen;
+  llvm::DenseMap<Operation *, unsigned> numbers;
+  llvm::StringMap<unsigned> byText;
+};
+} // namespace
 
 void MaterializeWeights::runOnOperation() {
   auto failed = [&](const Error &e) {
@@ -56,7 +74,8 @@ void MaterializeWeights::runOnOperation() {
   Result<NameFilter> filter = NameFilter::parse(only, "");
   if (!filter)
     return failed(filter.error());
-  llvm::StringMap<std::string> keys; // parts of a fused weight share their name
+  ExpressionNumbers numbers;
+  llvm::DenseMap<unsigned, std::string> keys; // of dense tensors, by expression
   for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
     WeightAnalysis analysis;
     SmallVector<Value> roots;
@@ -77,7 +96,7 @@ void MaterializeWeights::runOnOperation() {
       auto type = cast<RankedTensorType>(root.getType());
       if (name.empty() || !filter->matches(name) || !type.getElementType().isF32())
         continue;
-      auto [entry, isNew] = keys.try_emplace(textOf(root));
+      auto [entry, isNew] = keys.try_emplace(numbers.of(root));
       std::string &key = entry->second;
       if (isNew) {
         key = freeKey(**params, name + ".dense");
@@ -88,6 +107,7 @@ void MaterializeWeights::runOnOperation() {
       root.replaceAllUsesWith(ParamOp::create(b, root.getLoc(), type, key));
       ++numMaterialized;
     }
+    numbers.endFunction();
     eraseDeadWeights(function);
   }
 }

@@ -75,6 +75,7 @@ private:
 
   const ParamStore &params;
   llvm::DenseMap<Value, Tensor> done;
+  unsigned depth = 0;
 };
 
 } // namespace
@@ -491,7 +492,13 @@ Result<Tensor> Evaluator::compute(Value v) {
 Result<Tensor> Evaluator::evaluate(Value v) {
   if (auto it = done.find(v); it != done.end())
     return it->second;
+  constexpr unsigned maxDepth = 1000; // evaluation recurses
+  if (depth == maxDepth)
+    return Error::at("weight " + quote(weightName(v)), "nested too deep to evaluate",
+                     "at most " + std::to_string(maxDepth) + " levels", "more");
+  ++depth;
   Result<Tensor> t = compute(v);
+  --depth;
   if (t && !v.getDefiningOp<ParamOp>())
     roundTo(typeOf(v).getElementType(), *t);
   if (t && !v.hasOneUse()) // what has one use is not asked for again
