@@ -41,6 +41,7 @@ private:
   Status rewriteGraph();
   Status dropLayers();
   Status rotate();
+  Status quantizeKeysAndValues();
   Status slice();
   Status writeBases(const std::string &file);
 

@@ -218,6 +218,19 @@ Status Compression::slice() {
   return Status::ok();
 }
 
+Status Compression::quantizeKeysAndValues() {
+  fin::FinQuantizeKVOptions pass;
+  pass.bits = options.recipe.kvBits;
+  if (Status s = runPasses(*rewritten,
+                           [&](PassManager &pm) { pm.addPass(fin::createFinQuantizeKV(pass)); });
+      !s)
+    return s;
+  std::string detail = std::to_string(options.recipe.kvBits) + " bits";
+  say("keys and values of " + detail);
+  rewrites.push_back({{"pass", "fin-quantize-kv"}, {"detail", detail}});
+  return Status::ok();
+}
+
 Status Compression::rewriteGraph() {
   const Recipe &recipe = options.recipe;
   rewritten = OwningOpRef<ModuleOp>(model.graph().clone());
@@ -229,6 +242,9 @@ Status Compression::rewriteGraph() {
       return s;
   if (recipe.slice > 0)
     if (Status s = slice(); !s)
+      return s;
+  if (recipe.kvBits > 0)
+    if (Status s = quantizeKeysAndValues(); !s)
       return s;
   return Status::ok();
 }

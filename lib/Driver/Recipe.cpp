@@ -53,6 +53,8 @@ Json Recipe::json() const {
     part("rot");
   if (slice > 0)
     part("slice" + percent(slice));
+  if (kvBits > 0)
+    part("kv" + std::to_string(kvBits));
   if (!weights.keep() || scheme.empty())
     part(weightSchemeText(weights));
   out["scheme"] = scheme;
@@ -90,6 +92,7 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
   recipe.rotate = false;
   recipe.slice = 0;
   recipe.dropLayers = 0;
+  recipe.kvBits = 0;
   recipe.weights = {};
   size_t begin = 0;
   while (begin <= text.size()) {
@@ -105,6 +108,9 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
     } else if (part.substr(0, 4) == "drop") {
       if (!number(part.substr(4), recipe.dropLayers) || recipe.dropLayers < 1)
         return wrong(part, "dropLAYERS with LAYERS >= 1");
+    } else if (part.substr(0, 2) == "kv") {
+      if (!number(part.substr(2), recipe.kvBits) || (recipe.kvBits != 4 && recipe.kvBits != 8))
+        return wrong(part, "kv8 or kv4");
     } else {
       break; // the rest is of weights
     }

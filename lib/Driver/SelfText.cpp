@@ -23,7 +23,7 @@ sampleSequences(Model &model, const JITModel &code, int64_t sequences, int64_t l
   std::vector<std::vector<int32_t>> out;
   for (int64_t begin = 0; begin < sequences; begin += kBatch) {
     int64_t batch = std::min(kBatch, sequences - begin);
-    std::vector<float> cache(size_t(code.cacheLayers() * 2 * batch * length * code.cacheWidth()));
+    std::vector<uint8_t> cache(code.cacheBytes(batch, length));
     std::vector<float> logits(size_t(batch * width));
     std::vector<int32_t> tokens(size_t(batch), first);
     std::vector<int32_t> positions(tokens.size());

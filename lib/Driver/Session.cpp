@@ -16,8 +16,7 @@ Result<std::unique_ptr<Session>> Session::create(const JITModel &code, int64_t c
     return Error::at("session", "the model was compiled without @prefill and @decode");
   std::unique_ptr<Session> session(new Session(code));
   session->context = std::max<int64_t>(context, 1);
-  uint64_t bytes = uint64_t(code.cacheLayers()) * 2 * uint64_t(session->context) *
-                   uint64_t(code.cacheWidth()) * code.elementBytes();
+  uint64_t bytes = code.cacheBytes(1, session->context);
   // Fresh anonymous pages: zero, and real only once a token is written there.
   void *p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

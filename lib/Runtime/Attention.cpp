@@ -12,6 +12,7 @@
 
 #include "fingpt/Runtime/Kernels.h"
 #include "fingpt/Runtime/ThreadPool.h"
+#include "fingpt/Support/Float.h"
 
 #include <algorithm>
 #include <cmath>
@@ -32,6 +33,10 @@ template <typename T> T *allocate(int64_t count) {
   return static_cast<T *>(fingpt_arena_allocate(count * int64_t(sizeof(T))));
 }
 
+float halfAt(const uint8_t *bytes) {
+  return f16ToFloat(uint16_t(bytes[0] | uint16_t(bytes[1]) << 8));
+}
+
 struct ArenaScope {
   int64_t mark = fingpt_arena_mark();
   ~ArenaScope() { fingpt_arena_release(mark); }
@@ -48,7 +53,8 @@ struct Partial {
 
 struct Attention {
   FingptAttention shape;
-  const float *q, *k, *v;
+  const float *q;
+  const void *k, *v; ///< f32, or rows of codes.
   const int32_t *positions, *lengths;
   const float *bias;
   int64_t biasBatch, biasHead, biasToken;
@@ -64,6 +70,7 @@ struct Attention {
   int64_t rows() const { return taskTokens * group; } ///< Of a head, at most.
   int64_t queries() const { return rows() * taskHeads; }
   bool direct() const { return rows() <= DirectRows; }
+  bool quantized() const { return shape.kvBits != 0; }
 };
 
 /// One task with the scratch to run it.
@@ -75,7 +82,12 @@ public:
         rowQ(allocate<const float *>(a.queries())),
         kt(allocate<float>(a.shape.headDim * a.table->attentionColumns)),
         scores(allocate<float>(a.queries() * AttentionKeys)),
-        rowBias(a.bias ? allocate<const float *>(a.queries()) : nullptr) {}
+        rowBias(a.bias ? allocate<const float *>(a.queries()) : nullptr) {
+    if (a.quantized()) {
+      keys = allocate<float>(AttentionKeys * a.taskHeads * a.shape.headDim);
+      values = allocate<float>(AttentionKeys * a.taskHeads * a.shape.valueDim);
+    }
+  }
 
   /// Selects task `index`. Token blocks are innermost, taken from both ends in
   /// turn, so that a contiguous range of tasks has its share of a causal mask's
@@ -110,10 +122,21 @@ public:
     const FingptAttention &s = a.shape;
     AttentionBlock block;
     block.q = rowQ;
-    block.k = a.k + batch * s.kBatch + base * s.kToken + kvHead * s.headDim;
-    block.v = a.v + batch * s.vBatch + base * s.vToken + kvHead * s.valueDim;
-    block.kStride = s.kToken;
-    block.vStride = s.vToken;
+    if (a.quantized()) {
+      dequantize(a.k, batch * s.kBatch + base * s.kToken, s.kToken, s.headDim, base, keys);
+      dequantize(a.v, batch * s.vBatch + base * s.vToken, s.vToken, s.valueDim, base, values);
+      block.k = keys;
+      block.v = values;
+      block.kStride = heads * s.headDim;
+      block.vStride = heads * s.valueDim;
+    } else {
+      block.k =
+          static_cast<const float *>(a.k) + batch * s.kBatch + base * s.kToken + kvHead * s.headDim;
+      block.v = static_cast<const float *>(a.v) + batch * s.vBatch + base * s.vToken +
+                kvHead * s.valueDim;
+      block.kStride = s.kToken;
+      block.vStride = s.vToken;
+    }
     block.heads = heads;
     block.rows = rows;
     block.moreKeys = keyBlock + 1 < endKeyBlock();
@@ -162,6 +185,25 @@ private:
   int64_t token(int64_t query) const { return firstToken + query % rows / a.group; }
   int64_t head(int64_t query) const { return (kvHead + query / rows) * a.group + query % a.group; }
 
+  /// The task's heads of the visible keys of the block at key `base`, as floats
+  /// [AttentionKeys, heads·dim]; keys that nothing sees stay what they are.
+  void dequantize(const void *from, int64_t offset, int64_t stride, int64_t dim, int64_t base,
+                  float *to) const {
+    int64_t bits = a.shape.kvBits, group = a.shape.kvGroup, width = a.shape.kvHeads * dim;
+    int64_t groups = dim / group, groupBytes = group * bits / 8;
+    auto rows = static_cast<const uint8_t *>(from) + offset;
+    int64_t begin = std::max<int64_t>(minLo - base, 0);
+    int64_t end = std::min(maxHi - base, AttentionKeys);
+    for (int64_t key = begin; key < end; ++key) {
+      const uint8_t *row = rows + key * stride;
+      const uint8_t *codes = row + kvHead * groups * groupBytes;
+      const uint8_t *table = row + width * bits / 8 + kvHead * groups * 4;
+      float *out = to + key * heads * dim;
+      for (int64_t g = 0; g < heads * groups; ++g, codes += groupBytes, table += 4, out += group)
+        a.table->dequantizeRun(codes, bits, group, halfAt(table), halfAt(table + 2), out);
+    }
+  }
+
   void findVisibleKeys() {
     const FingptAttention &s = a.shape;
     int64_t length = s.keys;
@@ -194,6 +236,7 @@ private:
   const float **rowQ;
   float *kt, *scores;
   const float **rowBias;
+  float *keys = nullptr, *values = nullptr; ///< A block, of quantized ones.
 };
 
 /// Tasks begin..end-1, all their keys.
@@ -250,8 +293,8 @@ void foldTasks(const Attention &a, int64_t begin, int64_t end) {
 
 } // namespace
 
-extern "C" void fingpt_attention_f32(const FingptAttention *shape, const float *q, const float *k,
-                                     const float *v, const int32_t *positions,
+extern "C" void fingpt_attention_f32(const FingptAttention *shape, const float *q, const void *k,
+                                     const void *v, const int32_t *positions,
                                      const int32_t *lengths, const float *bias, int64_t biasBatch,
                                      int64_t biasHead, int64_t biasToken, const float *sinks,
                                      float *out) {

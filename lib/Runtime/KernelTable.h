@@ -77,6 +77,11 @@ struct KernelTable {
                           float *out);
   int attentionColumns; ///< Keys of a register tile.
 
+  /// out[i] = scale·code[i] + min, rounded twice; codes of 4 or 8 bits, n even
+  /// with 4.
+  void (*dequantizeRun)(const uint8_t *codes, int64_t bits, int64_t n, float scale, float min,
+                        float *out);
+
   /// y[i] = exp(x[i]); for tests.
   void (*exponential)(const float *x, float *y, int64_t n);
   /// y[i] = tanh(x[i]); for tests.

@@ -129,7 +129,8 @@ def test_statistics_agree_with_transformers(name, tmp_path, text):
 
 
 @pytest.mark.parametrize("scheme", ["w4g32", "w3g16+lr4", "nf4", "svd40", "w4g64:awq",
-                                    "w8:rtn", "w4g32-min:hqq", "mxfp4", "w3g32+lr8:loftq+w8"])
+                                    "w8:rtn", "w4g32-min:hqq", "mxfp4", "w3g32+lr8:loftq+w8", "kv8",
+                                    "kv4+w4g32:rtn"])
 def test_schemes_end_to_end(scheme, tmp_path, llama, text):
     compress(llama, tmp_path / "out", text, "--scheme", scheme)
     report = json.loads((tmp_path / "out/report.json").read_text())

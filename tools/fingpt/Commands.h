@@ -18,6 +18,14 @@ struct Common {
 /// Exit code, or the error that main prints (exit 1).
 using Action = std::function<Result<int>()>;
 
+/// --kv: how keys and values are stored.
+inline void addKvOption(CLI::App &command, std::string &kv) {
+  command.add_option("--kv", kv, "Keys and values: f32, int8 or int4, one scale per 32 of a token")
+      ->check(CLI::IsMember({"f32", "int8", "int4"}))
+      ->capture_default_str();
+}
+inline int64_t kvBits(const std::string &kv) { return kv == "int8" ? 8 : kv == "int4" ? 4 : 0; }
+
 Action addImport(CLI::App &app, const Common &common);
 Action addInspect(CLI::App &app, const Common &common);
 Action addCalibrate(CLI::App &app, const Common &common);

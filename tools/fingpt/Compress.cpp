@@ -248,8 +248,8 @@ Action addCompress(CLI::App &app, const Common &common) {
       "  fingpt compress model/ -o small --calib notes.txt --scheme w4g64+lr16 --keep lm_head\n"
       "  fingpt compress model/ -o small --tier fast\n\n"
       "Schemes: w2..w8 with gGROUP, nf4, fp4, mxfp4, nvfp4; :gptq :awq :hqq :rtn; +lrRANK adds a\n"
-      "residual pair; svdPERCENT; before them rot, slicePERCENT, dropLAYERS. A run that was\n"
-      "interrupted goes on where it was when the same command runs again.");
+      "residual pair; svdPERCENT; before them rot, slicePERCENT, dropLAYERS, kv8 or kv4.\n"
+      "A run that was interrupted goes on where it was when the same command runs again.");
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("-o,--output", o->output, "Model directory to write");
   sub->add_option("--scheme", o->scheme, "Form of the weights, such as w4g64 or w3g64+lr16");

@@ -10,17 +10,19 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, against, tokenizer, text, precision = "f32";
+  std::string source, against, tokenizer, text, precision = "f32", kv = "f32";
   int64_t context = 512, chunks = 0;
   bool reference = false, noCache = false;
 };
 } // namespace
 
-static Result<std::unique_ptr<JITModel>> compileForward(Model &model, const Options &o) {
+static Result<std::unique_ptr<JITModel>> compileForward(Model &model, const Options &o,
+                                                        bool isReference = false) {
   JITOptions jit;
   jit.cache = false;
   jit.reference = o.reference;
   jit.precision = o.precision;
+  jit.kvBits = isReference ? 0 : kvBits(o.kv);
   if (!o.noCache)
     jit.cacheDirectory = defaultCacheDirectory();
   return model.compile(jit);
@@ -44,7 +46,8 @@ static Result<int> compare(const Options &o, const Common &common, Model &model,
     return same.takeError();
   if (*same != *tokens)
     return Error::at("--against", "tokenizers differ: the text has other tokens in the reference");
-  auto code = compileForward(model, o), other = compileForward(**reference, o);
+  auto code = compileForward(model, o),
+       other = compileForward(**reference, o, /*isReference=*/true);
   if (!code)
     return code.takeError();
   if (!other)
@@ -140,6 +143,7 @@ Action addEval(CLI::App &app, const Common &common) {
       ->capture_default_str();
   sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--reference", o->reference, "Run the strict definition of every op (slow)");
+  addKvOption(*sub, o->kv);
   sub->add_option("--precision", o->precision, "Activations: f32, or f64 with --reference")
       ->check(CLI::IsMember({"f32", "f64"}))
       ->capture_default_str();

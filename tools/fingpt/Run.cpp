@@ -10,7 +10,7 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, tokenizer, prompt, system, precision = "f32";
+  std::string source, tokenizer, prompt, system, precision = "f32", kv = "f32";
   int64_t tokens = 128;
   double temperature = 0, topP = 1, minP = 0, penalty = 1;
   int topK = 0;
@@ -42,6 +42,7 @@ static Result<int> run(const Options &o, const Common &common) {
   jit.forward = false;
   jit.reference = o.reference;
   jit.precision = o.precision;
+  jit.kvBits = kvBits(o.kv);
   if (!o.noCache)
     jit.cacheDirectory = defaultCacheDirectory();
   Result<std::unique_ptr<JITModel>> code = (*model)->compile(jit);
@@ -131,6 +132,7 @@ Action addRun(CLI::App &app, const Common &common) {
   sub->add_flag("--ignore-eos", o->ignoreEos, "Do not end at the model's stop tokens");
   sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--reference", o->reference, "Run the strict definition of every op (slow)");
+  addKvOption(*sub, o->kv);
   sub->add_option("--precision", o->precision, "Activations: f32, or f64 with --reference")
       ->check(CLI::IsMember({"f32", "f64"}))
       ->capture_default_str();

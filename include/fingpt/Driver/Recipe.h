@@ -19,6 +19,7 @@
 //   rot           rotate by a Hadamard matrix (fin-fold-norms, fin-rotate)
 //   sliceP        remove P percent of the residual stream's width (fin-slice)
 //   dropN         remove the N layers that change their input least (fin-drop-layers)
+//   kvB           keys and values, and so the cache, of 8 or 4 bits (fin-quantize-kv)
 //   w4g64, nf4, svd25, w3g64+lr16, …   see Compress/WeightScheme.h
 #ifndef FINGPT_DRIVER_RECIPE_H
 #define FINGPT_DRIVER_RECIPE_H
@@ -38,6 +39,7 @@ struct Recipe {
   bool rotate = false;
   double slice = 0; ///< share of the width
   int64_t dropLayers = 0;
+  int64_t kvBits = 0;             ///< 0, 8 or 4
   compress::WeightScheme weights; ///< of linears; keep() if only the graph changes
   compress::WeightScheme embeddings;
   std::vector<std::pair<std::string, compress::WeightScheme>> layers;

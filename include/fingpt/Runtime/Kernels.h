@@ -34,6 +34,11 @@ typedef struct {
   float scale, softCap; ///< softCap 0: none
   int64_t window;       ///< 0: none; key j visible from p iff p-window < j
   int32_t causal;       ///< key j visible from position p iff j <= p
+  /// 4 or 8: k and v point to rows of fingpt_quantize_rows_f32 with groups of
+  /// kvGroup, which divides headDim and valueDim; their strides are in bytes.
+  /// 0: f32.
+  int32_t kvBits;
+  int64_t kvGroup;
 } FingptAttention;
 
 /// out = softmax(mask(softcap(q·kᵀ·scale) + bias))·v with online softmax.
@@ -45,10 +50,21 @@ typedef struct {
 /// zeros. Keys that no query sees (past lengths[b], after a causal position,
 /// before a window) are not used, whatever their memory holds; tokens without
 /// `positions` count from 0.
-void fingpt_attention_f32(const FingptAttention *shape, const float *q, const float *k,
-                          const float *v, const int32_t *positions, const int32_t *lengths,
+void fingpt_attention_f32(const FingptAttention *shape, const float *q, const void *k,
+                          const void *v, const int32_t *positions, const int32_t *lengths,
                           const float *bias, int64_t biasBatch, int64_t biasHead, int64_t biasToken,
                           const float *sinks, float *out);
+
+/// rows × width values to codes of 4 or 8 bits with an f16 scale and minimum
+/// per `group` elements, in the layout of fin.quantize_rows. The same bytes as
+/// its definition.
+void fingpt_quantize_rows_f32(const float *x, uint8_t *rows, int64_t count, int64_t width,
+                              int64_t bits, int64_t group);
+
+/// y = x·diag(signs)·H/√size in runs of `size`, a power of two that divides
+/// `width`; signs[width] or null. x and y may be the same.
+void fingpt_hadamard_f32(const float *x, const float *signs, float *y, int64_t rows, int64_t width,
+                         int64_t size);
 
 /// Scratch for compiled functions: a per-thread stack of blocks. `mark` at
 /// entry, `allocate` (64-byte aligned) in the body, `release(mark)` at exit.

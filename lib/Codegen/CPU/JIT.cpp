@@ -82,7 +82,7 @@ static Status runPipeline(ModuleOp module, llvm::function_ref<void(OpPassManager
 
 Status JITModel::Impl::lower(ModuleOp graph, OwningOpRef<ModuleOp> &module) {
   module = OwningOpRef<ModuleOp>(graph.clone());
-  PipelineOptions pipeline{options.cache, options.reference, options.precision};
+  PipelineOptions pipeline{options.cache, options.reference, options.precision, options.kvBits};
   if (options.functionsOnly)
     return runPipeline(*module, [&](OpPassManager &pm) { buildBufferizePipeline(pm, pipeline); });
   if (Status s = runPipeline(*module, [&](OpPassManager &pm) { buildGraphPipeline(pm, pipeline); });
@@ -165,7 +165,7 @@ Status JITModel::Impl::compileFunctions(ModuleOp module) {
     if (!f.isExternal())
       texts.push_back(isolate(f, module));
   HostTarget target = HostTarget::detect();
-  PipelineOptions pipeline{options.cache, options.reference, options.precision};
+  PipelineOptions pipeline{options.cache, options.reference, options.precision, options.kvBits};
   std::string directory = options.cacheDirectory.empty() ? "" : options.cacheDirectory + "/objects";
   ObjectCache cache(directory);
   std::vector<std::string> objects(texts.size());
@@ -221,6 +221,8 @@ Status JITModel::Impl::link(const std::vector<std::string> &objects) {
   };
   define("fingpt_linear_f32", reinterpret_cast<void *>(&fingpt_linear_f32));
   define("fingpt_attention_f32", reinterpret_cast<void *>(&fingpt_attention_f32));
+  define("fingpt_hadamard_f32", reinterpret_cast<void *>(&fingpt_hadamard_f32));
+  define("fingpt_quantize_rows_f32", reinterpret_cast<void *>(&fingpt_quantize_rows_f32));
   define("fingpt_arena_mark", reinterpret_cast<void *>(&fingpt_arena_mark));
   define("fingpt_arena_release", reinterpret_cast<void *>(&fingpt_arena_release));
   define("_mlir_memref_to_llvm_alloc", reinterpret_cast<void *>(&fingpt_arena_allocate));
@@ -367,6 +369,12 @@ int64_t JITModel::cacheLayers() const {
 int64_t JITModel::cacheWidth() const {
   const MemRefType *type = findArgument(impl->entries, 5);
   return type ? type->getDimSize(4) : 0;
+}
+uint64_t JITModel::cacheBytes(int64_t batch, int64_t context) const {
+  const MemRefType *type = findArgument(impl->entries, 5);
+  return type ? uint64_t(type->getDimSize(0)) * 2 * uint64_t(batch) * uint64_t(context) *
+                    uint64_t(type->getDimSize(4)) * (type->getElementTypeBitWidth() / 8)
+              : 0;
 }
 int64_t JITModel::inputVocabulary() const { return impl->inputVocabulary; }
 size_t JITModel::elementBytes() const {

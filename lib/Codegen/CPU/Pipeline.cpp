@@ -36,6 +36,11 @@ void buildGraphPipeline(OpPassManager &pm, const PipelineOptions &options) {
     precision.to = options.precision;
     pm.addPass(fin::createFinConvertPrecision(precision));
   }
+  if (options.kvBits != 0) {
+    fin::FinQuantizeKVOptions kv;
+    kv.bits = options.kvBits;
+    pm.addPass(fin::createFinQuantizeKV(kv));
+  }
   if (options.cache)
     pm.addPass(fin::createFinAddKVCache());
   pm.addPass(fin::createFinHoistWeights());
@@ -100,7 +105,9 @@ struct CommandLineOptions : public PassPipelineOptions<CommandLineOptions> {
                          llvm::cl::init(false)};
   Option<std::string> precision{*this, "precision", llvm::cl::desc("f32 or f64"),
                                 llvm::cl::init("f32")};
-  PipelineOptions get() const { return {cache, reference, precision}; }
+  Option<int64_t> kvBits{*this, "kv-bits", llvm::cl::desc("Quantize keys and values: 8 or 4"),
+                         llvm::cl::init(0)};
+  PipelineOptions get() const { return {cache, reference, precision, kvBits}; }
 };
 } // namespace
 

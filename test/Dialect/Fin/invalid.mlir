@@ -1223,3 +1223,64 @@ func.func @store(%w: tensor<4xf32>) {
   fin.store %w, "" : tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?x?x8xf32>) {
+  // expected-error @+2 {{'fin.quantize_rows' op bits must be 4 or 8, got 3}}
+  // expected-error @+1 {{'fin.quantize_rows' op failed to infer returned types}}
+  %0 = fin.quantize_rows %x {bits = 3 : i64, group_size = 8 : i64} : tensor<?x?x8xf32> -> tensor<?x?x8xi8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?x?x8xf32>) {
+  // expected-error @+2 {{'fin.quantize_rows' op group_size 3 does not divide 8}}
+  // expected-error @+1 {{'fin.quantize_rows' op failed to infer returned types}}
+  %0 = fin.quantize_rows %x {bits = 8 : i64, group_size = 3 : i64} : tensor<?x?x8xf32> -> tensor<?x?x8xi8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?x?x9xf32>) {
+  // expected-error @+2 {{'fin.quantize_rows' op group_size must be even with 4 bits, got 3}}
+  // expected-error @+1 {{'fin.quantize_rows' op failed to infer returned types}}
+  %0 = fin.quantize_rows %x {bits = 4 : i64, group_size = 3 : i64} : tensor<?x?x9xf32> -> tensor<?x?x8xi8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?x?x?xf32>) {
+  // expected-error @+2 {{'fin.quantize_rows' op needs a static last axis}}
+  // expected-error @+1 {{'fin.quantize_rows' op failed to infer returned types}}
+  %0 = fin.quantize_rows %x {bits = 8 : i64, group_size = 4 : i64} : tensor<?x?x?xf32> -> tensor<?x?x8xi8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?x?x8xf32>) {
+  // expected-error @+2 {{'fin.quantize_rows' op failed to infer returned types}}
+  // expected-error @+1 {{'fin.quantize_rows' op inferred type(s) 'tensor<?x?x12xi8>' are incompatible with return type(s) of operation 'tensor<?x?x8xi8>'}}
+  %0 = fin.quantize_rows %x {bits = 8 : i64, group_size = 8 : i64} : tensor<?x?x8xf32> -> tensor<?x?x8xi8>
+  return
+}
+
+// -----
+
+func.func @dequantize_rows(%x: tensor<?x?x8xi8>) {
+  // expected-error @+1 {{'fin.dequantize_rows' op rows of 8 elements take 12 bytes, got 8}}
+  %0 = fin.dequantize_rows %x {bits = 8 : i64, group_size = 8 : i64} : tensor<?x?x8xi8> -> tensor<?x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_rows(%x: tensor<2x?x12xi8>) {
+  // expected-error @+1 {{'fin.dequantize_rows' op input 'tensor<2x?x12xi8>' does not fit result 'tensor<3x?x8xf32>'}}
+  %0 = fin.dequantize_rows %x {bits = 8 : i64, group_size = 8 : i64} : tensor<2x?x12xi8> -> tensor<3x?x8xf32>
+  return
+}

@@ -36,3 +36,18 @@ func.func @store(%w: tensor<4x4xf32>) {
   fin.store %w, "prepared/w" : tensor<4x4xf32>
   return
 }
+
+// CHECK-LABEL: func.func @quantized
+func.func @quantized(%cache: tensor<3x2x?x?x12xi8>, %layer: index, %x: tensor<?x?x8xf16>,
+                     %p: tensor<?x?xi32>) -> tensor<?x?x8xf16> {
+  // CHECK: %[[Q:.*]] = fin.quantize_rows %{{.*}} {bits = 4 : i64, group_size = 4 : i64} : tensor<?x?x8xf16> -> tensor<?x?x12xi8>
+  %q = fin.quantize_rows %x {bits = 4 : i64, group_size = 4 : i64} : tensor<?x?x8xf16> -> tensor<?x?x12xi8>
+  // CHECK: fin.cache_append %{{.*}}[%{{.*}}], %[[Q]], %[[Q]] at %{{.*}} : tensor<3x2x?x?x12xi8>, tensor<?x?x12xi8>, tensor<?x?x12xi8>, tensor<?x?xi32>
+  %0 = fin.cache_append %cache[%layer], %q, %q at %p
+     : tensor<3x2x?x?x12xi8>, tensor<?x?x12xi8>, tensor<?x?x12xi8>, tensor<?x?xi32>
+  // CHECK: %[[KEY:.*]], %{{.*}} = fin.cache_read %{{.*}} : tensor<3x2x?x?x12xi8>
+  %key, %value = fin.cache_read %0[%layer] : tensor<3x2x?x?x12xi8>
+  // CHECK: fin.dequantize_rows %[[KEY]] {bits = 4 : i64, group_size = 4 : i64} : tensor<?x?x12xi8> -> tensor<?x?x8xf16>
+  %y = fin.dequantize_rows %key {bits = 4 : i64, group_size = 4 : i64} : tensor<?x?x12xi8> -> tensor<?x?x8xf16>
+  return %y : tensor<?x?x8xf16>
+}

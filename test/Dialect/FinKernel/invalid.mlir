@@ -182,3 +182,60 @@ func.func @window(%q: !q) {
      : (!q, !q, !q, !q) -> !q
   return
 }
+
+// -----
+
+!q = tensor<1x2x8xf32>
+!k = tensor<1x2x12xi8>
+func.func @bytes(%q: !q, %k: !k) {
+  // expected-error @+1 {{'fin_kernel.attention' op bytes need kv_bits, got 'tensor<1x2x12xi8>'}}
+  %0 = fin_kernel.attention %q, %k, %k outs(%q) {heads = 1 : i64, kv_heads = 1 : i64, scale = 0.5 : f64}
+     : (!q, !k, !k, !q) -> !q
+  return
+}
+
+// -----
+
+!q = tensor<1x2x8xf32>
+func.func @no_bytes(%q: !q) {
+  // expected-error @+1 {{'fin_kernel.attention' op kv_bits needs rows of bytes, got 'tensor<1x2x8xf32>'}}
+  %0 = fin_kernel.attention %q, %q, %q outs(%q) {heads = 1 : i64, kv_heads = 1 : i64, kv_bits = 8 : i64, kv_group = 8 : i64, scale = 0.5 : f64}
+     : (!q, !q, !q, !q) -> !q
+  return
+}
+
+// -----
+
+// A group must not straddle heads.
+!q = tensor<1x2x8xf32>
+!k = tensor<1x2x12xi8>
+func.func @straddles(%q: !q, %k: !k) {
+  // expected-error @+1 {{'fin_kernel.attention' op kv_bits 8 and kv_group 8 do not fit heads of 4 and 4 elements}}
+  %0 = fin_kernel.attention %q, %k, %k outs(%q) {heads = 2 : i64, kv_heads = 2 : i64, kv_bits = 8 : i64, kv_group = 8 : i64, scale = 0.5 : f64}
+     : (!q, !k, !k, !q) -> !q
+  return
+}
+
+// -----
+
+func.func @hadamard(%x: tensor<2x12xf32>) {
+  // expected-error @+1 {{'fin_kernel.hadamard' op runs of 8 do not fit 'tensor<2x12xf32>' and 'tensor<2x12xf32>'}}
+  %0 = fin_kernel.hadamard ins(%x : tensor<2x12xf32>) outs(%x : tensor<2x12xf32>) {size = 8 : i64} -> tensor<2x12xf32>
+  return
+}
+
+// -----
+
+func.func @signs(%x: tensor<2x8xf32>, %s: tensor<4xf32>) {
+  // expected-error @+1 {{'fin_kernel.hadamard' op signs must have 8 elements, got 'tensor<4xf32>'}}
+  %0 = fin_kernel.hadamard ins(%x, %s : tensor<2x8xf32>, tensor<4xf32>) outs(%x : tensor<2x8xf32>) {size = 8 : i64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @rows(%x: tensor<1x2x8xf32>, %y: tensor<1x2x8xi8>) {
+  // expected-error @+1 {{'fin_kernel.quantize_rows' op does not fit 'tensor<1x2x8xf32>' and 'tensor<1x2x8xi8>'}}
+  %0 = fin_kernel.quantize_rows ins(%x : tensor<1x2x8xf32>) outs(%y : tensor<1x2x8xi8>) {bits = 8 : i64, group_size = 8 : i64} -> tensor<1x2x8xi8>
+  return
+}

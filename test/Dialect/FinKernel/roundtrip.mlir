@@ -41,3 +41,20 @@ func.func @attention(%q: !q, %k: !k, %p: tensor<?x?xi32>, %l: tensor<?xi32>, %m:
      : (!mq, !mk, !mk, !mq) -> ()
   return
 }
+
+// CHECK-LABEL: func.func @rows
+func.func @rows(%x: tensor<?x?x8xf32>, %y: tensor<?x?x16xi8>, %s: tensor<8xf32>, %mx: memref<1x2x8xf32>,
+                %my: memref<1x2x16xi8>) {
+  // CHECK: fin_kernel.quantize_rows ins(%{{.*}} : tensor<?x?x8xf32>) outs(%{{.*}} : tensor<?x?x16xi8>) {bits = 8 : i64, group_size = 4 : i64} -> tensor<?x?x16xi8>
+  %0 = fin_kernel.quantize_rows ins(%x : tensor<?x?x8xf32>) outs(%y : tensor<?x?x16xi8>) {bits = 8 : i64, group_size = 4 : i64} -> tensor<?x?x16xi8>
+  // CHECK: fin_kernel.quantize_rows ins(%{{.*}} : memref<1x2x8xf32>) outs(%{{.*}} : memref<1x2x16xi8>) {bits = 8 : i64, group_size = 4 : i64}{{$}}
+  fin_kernel.quantize_rows ins(%mx : memref<1x2x8xf32>) outs(%my : memref<1x2x16xi8>) {bits = 8 : i64, group_size = 4 : i64}
+  // CHECK: fin_kernel.hadamard ins(%{{.*}}, %{{.*}} : tensor<?x?x8xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x?x8xf32>) {size = 4 : i64} -> tensor<?x?x8xf32>
+  %1 = fin_kernel.hadamard ins(%x, %s : tensor<?x?x8xf32>, tensor<8xf32>) outs(%x : tensor<?x?x8xf32>) {size = 4 : i64} -> tensor<?x?x8xf32>
+  // CHECK: fin_kernel.hadamard ins(%{{.*}} : memref<1x2x8xf32>) outs(%{{.*}} : memref<1x2x8xf32>) {size = 8 : i64}{{$}}
+  fin_kernel.hadamard ins(%mx : memref<1x2x8xf32>) outs(%mx : memref<1x2x8xf32>) {size = 8 : i64}
+  // CHECK: fin_kernel.attention %{{.*}}, %{{.*}}, %{{.*}} outs(%{{.*}}) {heads = 2 : i64, kv_bits = 8 : i64, kv_group = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f64}
+  %2 = fin_kernel.attention %x, %y, %y outs(%x) {heads = 2 : i64, kv_heads = 2 : i64, kv_bits = 8 : i64, kv_group = 4 : i64, scale = 0.5 : f64}
+     : (tensor<?x?x8xf32>, tensor<?x?x16xi8>, tensor<?x?x16xi8>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+  return
+}

@@ -57,7 +57,7 @@ func.func @strided(%x: memref<2x4xf32, strided<[8, 1], offset: ?>>, %w: memref<6
 // CHECK-LABEL: func.func @attention(
 // CHECK-SAME:    %[[Q:[^:]+]]: memref<?x?x8xf32>, %[[K:[^:]+]]: memref<?x?x4xf32, strided<[?, 4, 1], offset: ?>>
 // CHECK-NEXT:    %[[ONE:.*]] = llvm.mlir.constant(1 : i64)
-// CHECK-NEXT:    %[[SHAPE:.*]] = llvm.alloca %[[ONE]] x !llvm.struct<(i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, f32, f32, i64, i32)>
+// CHECK-NEXT:    %[[SHAPE:.*]] = llvm.alloca %[[ONE]] x !llvm.struct<(i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, f32, f32, i64, i32, i32, i64)>
 // CHECK:         scf.for
 // CHECK-NOT:     memref.alloc
 // Scale, cap, window and causality are the last fields.
@@ -116,5 +116,18 @@ func.func @strided_heads(%q: !q, %k: !k) {
 func.func @strided_mask(%q: !q, %o: !q, %m: !m) {
   // expected-error @+1 {{needs a mask with a contiguous last axis}}
   fin_kernel.attention %q, %q, %q mask %m outs(%o) {heads = 1 : i64, kv_heads = 1 : i64, scale = 0.5 : f64} : (!q, !q, !q, !m, !q) -> ()
+  return
+}
+
+// -----
+
+// Rows, then width, bits and group; width and size of runs.
+// CHECK-LABEL: func.func @rows(
+// CHECK:         llvm.call @fingpt_quantize_rows_f32(%{{[^,]+}}, %{{[^,]+}}, %[[ROWS:[^,]+]], %[[WIDTH:[^,]+]], %[[BITS:[^,]+]], %[[GROUP:[^,]+]])
+// CHECK:         llvm.mlir.zero : !llvm.ptr
+// CHECK:         llvm.call @fingpt_hadamard_f32(
+func.func @rows(%x: memref<?x?x8xf32>, %q: memref<?x?x8xi8>, %y: memref<?x?x8xf32>) {
+  fin_kernel.quantize_rows ins(%x : memref<?x?x8xf32>) outs(%q : memref<?x?x8xi8>) {bits = 4 : i64, group_size = 8 : i64}
+  fin_kernel.hadamard ins(%x : memref<?x?x8xf32>) outs(%y : memref<?x?x8xf32>) {size = 8 : i64}
   return
 }

@@ -29,6 +29,8 @@ struct JITOptions {
   /// Run the definitions, strictly, in `precision` (f32 or f64): the oracle.
   bool reference = false;
   std::string precision = "f32";
+  /// 8 or 4: a quantized cache of keys and values; 0: as the graph has them.
+  int64_t kvBits = 0;
   /// Compiled objects are kept here; empty: not kept.
   std::string cacheDirectory;
   /// Keep the stored bytes of hoisted weights mapped (for a second compile).
@@ -73,7 +75,9 @@ public:
 
   /// Shape facts of the model, read off the signatures; 0 where there is none.
   int64_t outputWidth() const; ///< logits or hidden width
-  int64_t cacheLayers() const, cacheWidth() const;
+  int64_t cacheLayers() const;
+  int64_t cacheWidth() const; ///< elements of a row: floats, or bytes of a quantized cache
+  uint64_t cacheBytes(int64_t batch, int64_t context) const;
   int64_t inputVocabulary() const; ///< rows of the token embedding
   /// Bytes of an element of activations (4, or 8 for f64).
   size_t elementBytes() const;

@@ -21,6 +21,9 @@ struct PipelineOptions {
   bool reference = false;
   /// Element type of activations: f32, or f64 for the oracle.
   std::string precision = "f32";
+  /// 8 or 4: round keys and values (fin-quantize-kv), so that the cache holds codes. 0: as the
+  /// graph has them.
+  int64_t kvBits = 0;
 };
 
 void buildGraphPipeline(mlir::OpPassManager &pm, const PipelineOptions &options);

@@ -45,6 +45,51 @@ LogicalResult CacheReadOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return success();
 }
 
+/// Bytes of a quantized row of `width` elements, or why there are none.
+static FailureOr<int64_t> quantizedRow(std::optional<Location> loc, StringRef op, int64_t width,
+                                       int64_t bits, int64_t group) {
+  if (bits != 4 && bits != 8)
+    return emitOptionalError(loc, "'", op, "' op bits must be 4 or 8, got ", bits);
+  if (ShapedType::isDynamic(width))
+    return emitOptionalError(loc, "'", op, "' op needs a static last axis");
+  if (group < 1 || width % group != 0)
+    return emitOptionalError(loc, "'", op, "' op group_size ", group, " does not divide ", width);
+  if (group * bits % 8 != 0)
+    return emitOptionalError(loc, "'", op, "' op group_size must be even with 4 bits, got ", group);
+  return quantizedRowBytes(width, bits, group);
+}
+
+LogicalResult QuantizeRowsOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
+                                               Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType input = tensorOfRank(loc, getOperationName(), adaptor.getInput(), 3);
+  if (!input)
+    return failure();
+  ArrayRef<int64_t> shape = input.getShape();
+  FailureOr<int64_t> bytes =
+      quantizedRow(loc, getOperationName(), shape[2], int64_t(adaptor.getBits()),
+                   int64_t(adaptor.getGroupSize()));
+  if (failed(bytes))
+    return failure();
+  types.push_back(
+      RankedTensorType::get({shape[0], shape[1], *bytes}, IntegerType::get(context, 8)));
+  return success();
+}
+
+LogicalResult DequantizeRowsOp::verify() {
+  ArrayRef<int64_t> from = tensorType(getInput()).getShape(), to = getType().getShape();
+  FailureOr<int64_t> bytes = quantizedRow(getLoc(), getOperationName(), to[2], int64_t(getBits()),
+                                          int64_t(getGroupSize()));
+  if (failed(bytes))
+    return failure();
+  if (from[2] != *bytes)
+    return emitOpError() << "rows of " << to[2] << " elements take " << *bytes << " bytes, got "
+                         << from[2];
+  if (!compatible(from[0], to[0]) || !compatible(from[1], to[1]))
+    return emitOpError() << "input " << getInput().getType() << " does not fit result "
+                         << getType();
+  return success();
+}
+
 LogicalResult SelectLastOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                              Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType input = tensorOfRank(loc, getOperationName(), adaptor.getInput(), 3);

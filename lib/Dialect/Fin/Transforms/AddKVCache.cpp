@@ -1,6 +1,7 @@
 // Makes @prefill and @decode from @forward. Attention masks by position, so the
 // graph itself does not change: keys and values pass through the cache, and
-// positions come from outside.
+// positions come from outside. Quantized keys and values (fin-quantize-kv) are cached
+// as bytes: the cache stands between fin.quantize_rows and fin.dequantize_rows.
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
@@ -27,6 +28,17 @@ struct CacheShape {
 
 } // namespace
 
+/// What the cache keeps of an attention's key or value operand.
+static OpOperand &cachedOperand(OpOperand &operand) {
+  if (auto dequantize = operand.get().getDefiningOp<DequantizeRowsOp>())
+    return dequantize.getInputMutable();
+  return operand;
+}
+
+static RankedTensorType cachedType(OpOperand &operand) {
+  return cast<RankedTensorType>(cachedOperand(operand).get().getType());
+}
+
 static FailureOr<CacheShape> analyse(func::FuncOp forward) {
   CacheShape shape;
   forward.walk([&](AttentionOp op) { shape.layers.push_back(op); });
@@ -41,14 +53,13 @@ static FailureOr<CacheShape> analyse(func::FuncOp forward) {
                             "fin.positions of the tokens, without offset");
     if (op.getLengths() || op.getMask())
       return op.emitOpError("cannot be cached: it has lengths or a mask");
-    auto key = cast<RankedTensorType>(op.getKey().getType());
-    auto value = cast<RankedTensorType>(op.getValue().getType());
-    auto first = cast<RankedTensorType>(shape.layers.front().getKey().getType());
+    RankedTensorType key = cachedType(op.getKeyMutable()), value = cachedType(op.getValueMutable());
+    RankedTensorType first = cachedType(shape.layers.front().getKeyMutable());
     if (key != value || key != first)
       return op.emitOpError() << "cannot be cached: keys " << key << " and values " << value
                               << " must have one type in all layers, the first has " << first;
   }
-  auto key = cast<RankedTensorType>(shape.layers.front().getKey().getType());
+  RankedTensorType key = cachedType(shape.layers.front().getKeyMutable());
   int64_t dynamic = ShapedType::kDynamic;
   shape.type = RankedTensorType::get(
       {int64_t(shape.layers.size()), 2, dynamic, dynamic, key.getShape()[2]}, key.getElementType());
@@ -103,10 +114,24 @@ static func::FuncOp cloneWithCache(func::FuncOp forward, StringRef name, RankedT
     b.setInsertionPoint(op);
     Value index = arith::ConstantIndexOp::create(b, op.getLoc(), layer);
     cache =
-        CacheAppendOp::create(b, op.getLoc(), cache, index, op.getKey(), op.getValue(), positions);
+        CacheAppendOp::create(b, op.getLoc(), cache, index, cachedOperand(op.getKeyMutable()).get(),
+                              cachedOperand(op.getValueMutable()).get(), positions);
     auto read = CacheReadOp::create(b, op.getLoc(), cache, index);
-    op.getKeyMutable().assign(read.getKey());
-    op.getValueMutable().assign(read.getValue());
+    for (auto [operand, cached] : {std::pair<OpOperand &, Value>{op.getKeyMutable(), read.getKey()},
+                                   {op.getValueMutable(), read.getValue()}}) {
+      auto dequantize = operand.get().getDefiningOp<DequantizeRowsOp>();
+      if (dequantize) {
+        auto type = dequantize.getType();
+        ArrayRef<int64_t> shape = cast<RankedTensorType>(cached.getType()).getShape();
+        cached = DequantizeRowsOp::create(
+            b, op.getLoc(),
+            RankedTensorType::get({shape[0], shape[1], type.getShape()[2]}, type.getElementType()),
+            cached, dequantize.getBitsAttr(), dequantize.getGroupSizeAttr());
+      }
+      operand.set(cached);
+      if (dequantize && dequantize->use_empty())
+        dequantize.erase();
+    }
   }
 
   auto ret = cast<func::ReturnOp>(body.getTerminator());

@@ -39,5 +39,7 @@ void fingpt::fin_kernel::registerBufferizationModels(DialectRegistry &registry) 
   registry.addExtension(+[](MLIRContext *context, FinKernelDialect *) {
     LinearOp::attachInterface<KernelModel<LinearOp>>(*context);
     AttentionOp::attachInterface<KernelModel<AttentionOp>>(*context);
+    HadamardOp::attachInterface<KernelModel<HadamardOp>>(*context);
+    QuantizeRowsOp::attachInterface<KernelModel<QuantizeRowsOp>>(*context);
   });
 }

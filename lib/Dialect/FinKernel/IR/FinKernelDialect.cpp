@@ -43,6 +43,11 @@ template <typename Op> static LogicalResult verifyDestination(Op op) {
   return success();
 }
 
+/// Codes, then an f16 scale and minimum per group.
+static int64_t quantizedRowBytes(int64_t width, int64_t bits, int64_t group) {
+  return width * bits / 8 + width / group * 4;
+}
+
 static ArrayRef<int64_t> shapeOf(Value v) { return cast<ShapedType>(v.getType()).getShape(); }
 
 void LinearOp::getEffects(
@@ -77,10 +82,24 @@ LogicalResult AttentionOp::verify() {
   if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0)
     return emitOpError() << "heads (" << heads << ") must be a positive multiple of kv_heads ("
                          << kvHeads << ")";
-  if (shapeOf(getQuery())[2] % heads != 0 || shapeOf(getKey())[2] % kvHeads != 0 ||
-      shapeOf(getValue())[2] % kvHeads != 0 ||
-      shapeOf(getQuery())[2] / heads != shapeOf(getKey())[2] / kvHeads ||
-      shapeOf(getOut())[2] != shapeOf(getValue())[2] / kvHeads * heads)
+  int64_t bits = getKvBits(), group = getKvGroup();
+  bool quantized = bits != 0;
+  for (Value v : {getKey(), getValue()})
+    if (getElementTypeOrSelf(v).isInteger(8) != quantized)
+      return emitOpError() << (quantized ? "kv_bits needs rows of bytes" : "bytes need kv_bits")
+                           << ", got " << v.getType();
+  int64_t keyWidth = shapeOf(getQuery())[2] / heads * kvHeads;
+  int64_t valueWidth = shapeOf(getOut())[2] / heads * kvHeads;
+  if (quantized && ((bits != 4 && bits != 8) || group < 1 || group * bits % 8 != 0 ||
+                    keyWidth / kvHeads % group != 0 || valueWidth / kvHeads % group != 0))
+    return emitOpError() << "kv_bits " << bits << " and kv_group " << group
+                         << " do not fit heads of " << keyWidth / kvHeads << " and "
+                         << valueWidth / kvHeads << " elements";
+  auto stored = [&](int64_t width) {
+    return quantized ? quantizedRowBytes(width, bits, group) : width;
+  };
+  if (shapeOf(getQuery())[2] % heads != 0 || shapeOf(getOut())[2] % heads != 0 ||
+      shapeOf(getKey())[2] != stored(keyWidth) || shapeOf(getValue())[2] != stored(valueWidth))
     return emitOpError("widths do not fit the heads");
   for (auto [what, v, rank] : {std::tuple<StringRef, Value, size_t>{"positions", getPositions(), 2},
                                {"lengths", getLengths(), 1},
@@ -90,6 +109,44 @@ LogicalResult AttentionOp::verify() {
       return emitOpError() << what << " must have rank " << rank << ", got " << v.getType();
   if ((getCausal() || getWindow() != 0) && !getPositions())
     return emitOpError("causal or windowed attention needs positions");
+  return success();
+}
+
+void HadamardOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  memoryEffects(*this, effects);
+}
+
+LogicalResult HadamardOp::verify() {
+  if (failed(verifyDestination(*this)))
+    return failure();
+  ArrayRef<int64_t> x = shapeOf(getInput()), y = shapeOf(getOut());
+  auto n = int64_t(getSize());
+  if (x.empty() || x.size() != y.size() || x.back() != y.back() || n < 1 || (n & (n - 1)) != 0 ||
+      ShapedType::isDynamic(x.back()) || x.back() % n != 0)
+    return emitOpError() << "runs of " << n << " do not fit " << getInput().getType() << " and "
+                         << getOut().getType();
+  if (getSigns() && shapeOf(getSigns()) != ArrayRef<int64_t>(x.back()))
+    return emitOpError() << "signs must have " << x.back() << " elements, got "
+                         << getSigns().getType();
+  return success();
+}
+
+void QuantizeRowsOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  memoryEffects(*this, effects);
+}
+
+LogicalResult QuantizeRowsOp::verify() {
+  if (failed(verifyDestination(*this)))
+    return failure();
+  ArrayRef<int64_t> x = shapeOf(getInput()), y = shapeOf(getOut());
+  auto bits = int64_t(getBits()), group = int64_t(getGroupSize());
+  if (x.size() != 3 || y.size() != 3 || ShapedType::isDynamic(x[2]) || group < 1 ||
+      (bits != 4 && bits != 8) || x[2] % group != 0 || group * bits % 8 != 0 ||
+      y[2] != quantizedRowBytes(x[2], bits, group))
+    return emitOpError() << "does not fit " << getInput().getType() << " and "
+                         << getOut().getType();
   return success();
 }
 

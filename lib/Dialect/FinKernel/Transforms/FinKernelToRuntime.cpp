@@ -91,18 +91,50 @@ struct CallBuilder {
 
 } // namespace
 
+/// Product of all axes but the last.
+static Value rowsOf(CallBuilder &c, Value memref) {
+  Value rows = c.constant(1);
+  for (int64_t axis = 0; axis + 1 < cast<MemRefType>(memref.getType()).getRank(); ++axis)
+    rows = arith::MulIOp::create(c.b, c.loc, rows, c.size(memref, axis));
+  return rows;
+}
+
 static LogicalResult lowerLinear(LinearOp op, ModuleOp module) {
   CallBuilder c(op, module);
   auto outType = cast<MemRefType>(op.getOut().getType());
   if (!outType.getLayout().isIdentity())
     return op.emitOpError("needs a contiguous destination");
   Value x = c.contiguous(op.getInput()), w = c.contiguous(op.getWeight());
-  Value rows = c.constant(1);
-  for (int64_t axis = 0; axis + 1 < outType.getRank(); ++axis)
-    rows = arith::MulIOp::create(c.b, c.loc, rows, c.size(x, axis));
+  Value rows = rowsOf(c, x);
   Value bias = op.getBias() ? c.contiguous(op.getBias()) : Value();
   c.call("fingpt_linear_f32", {c.address(x), c.address(w), c.address(bias), c.address(op.getOut()),
                                rows, c.size(w, 0), c.size(w, 1)});
+  op.erase();
+  return success();
+}
+
+static LogicalResult lowerHadamard(HadamardOp op, ModuleOp module) {
+  CallBuilder c(op, module);
+  if (!cast<MemRefType>(op.getOut().getType()).getLayout().isIdentity())
+    return op.emitOpError("needs a contiguous destination");
+  Value x = c.contiguous(op.getInput());
+  Value signs = op.getSigns() ? c.contiguous(op.getSigns()) : Value();
+  int64_t width = cast<MemRefType>(x.getType()).getShape().back();
+  c.call("fingpt_hadamard_f32", {c.address(x), c.address(signs), c.address(op.getOut()),
+                                 rowsOf(c, x), c.constant(width), c.constant(op.getSize())});
+  op.erase();
+  return success();
+}
+
+static LogicalResult lowerQuantizeRows(QuantizeRowsOp op, ModuleOp module) {
+  CallBuilder c(op, module);
+  if (!cast<MemRefType>(op.getOut().getType()).getLayout().isIdentity())
+    return op.emitOpError("needs a contiguous destination");
+  Value x = c.contiguous(op.getInput());
+  int64_t width = cast<MemRefType>(x.getType()).getShape().back();
+  c.call("fingpt_quantize_rows_f32",
+         {c.address(x), c.address(op.getOut()), rowsOf(c, x), c.constant(width),
+          c.constant(op.getBits()), c.constant(op.getGroupSize())});
   op.erase();
   return success();
 }
@@ -123,7 +155,7 @@ static LogicalResult lowerAttention(AttentionOp op, ModuleOp module) {
       return op.emitOpError() << "needs a contiguous last axis, got " << v.getType();
   Value q = op.getQuery(), k = op.getKey(), v = op.getValue(), out = op.getOut();
   int64_t headDim = cast<MemRefType>(q.getType()).getShape()[2] / op.getHeads();
-  int64_t valueDim = cast<MemRefType>(v.getType()).getShape()[2] / op.getKvHeads();
+  int64_t valueDim = cast<MemRefType>(out.getType()).getShape()[2] / op.getHeads();
 
   // FingptAttention, field by field.
   SmallVector<Value> fields{c.size(q, 0),
@@ -147,8 +179,12 @@ static LogicalResult lowerAttention(AttentionOp op, ModuleOp module) {
   fields.push_back(real(op.getScale()));
   fields.push_back(real(op.getSoftCap()));
   fields.push_back(c.constant(op.getWindow()));
-  fields.push_back(
-      LLVM::ConstantOp::create(b, c.loc, c.i32, b.getI32IntegerAttr(op.getCausal() ? 1 : 0)));
+  auto small = [&](int64_t value) -> Value {
+    return LLVM::ConstantOp::create(b, c.loc, c.i32, b.getI32IntegerAttr(int32_t(value)));
+  };
+  fields.push_back(small(op.getCausal() ? 1 : 0));
+  fields.push_back(small(op.getKvBits()));
+  fields.push_back(c.constant(op.getKvGroup()));
   SmallVector<Type> types;
   for (Value f : fields)
     types.push_back(f.getType());
@@ -192,6 +228,10 @@ void FinKernelToRuntime::runOnOperation() {
       lowered = lowerLinear(linear, module);
     else if (auto attention = dyn_cast<AttentionOp>(op))
       lowered = lowerAttention(attention, module);
+    else if (auto hadamard = dyn_cast<HadamardOp>(op))
+      lowered = lowerHadamard(hadamard, module);
+    else if (auto quantize = dyn_cast<QuantizeRowsOp>(op))
+      lowered = lowerQuantizeRows(quantize, module);
     return failed(lowered) ? WalkResult::interrupt() : WalkResult::advance();
   });
   if (result.wasInterrupted())

@@ -19,6 +19,8 @@ def Fin_Code : Type<CPred<[{
 def Fin_CodeMatrix : TensorRankOf<[Fin_Code], [2]>;
 def Fin_CodeTensor : RankedTensorOf<[Fin_Code]>;
 def Fin_ByteTensor : RankedTensorOf<[I8]>;
+def Fin_CacheTensor : TensorRankOf<[Fin_Float, I8], [5]>;
+def Fin_CacheRows : TensorRankOf<[Fin_Float, I8], [3]>;
 
 def Fin_IndexTensor : RankedTensorOf<[I32]>;
 def Fin_IndexVector : TensorRankOf<[I32], [1]>;

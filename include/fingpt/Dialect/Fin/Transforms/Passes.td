@@ -49,10 +49,44 @@ def FinAddKVCache : Pass<"fin-add-kv-cache", "::mlir::ModuleOp"> {
 
     `%cache` is donated (`bufferization.writable`): it is updated in place.
     `@prefill` projects the last valid token of each sequence only
-    (`%lengths` counts the valid tokens of each row). Refused: a module without
-    `@forward`, attention that is not causal or not positioned by
+    (`%lengths` counts the valid tokens of each row). After `fin-quantize-kv` the
+    cache holds the bytes of quantized rows. Refused: a module without `@forward`, attention that is not causal or not positioned by
     `fin.positions` of the tokens, layers whose keys and values differ in width.
   }];
+}
+
+def FinQuantizeKV : Pass<"fin-quantize-kv", "::mlir::ModuleOp"> {
+  let summary = "keys and values of 8 or 4 bits";
+  let description = [{
+    Rounds the keys and values of every attention of `@forward` to `bits` bits, with a scale and a
+    minimum per token and run of `group-size` elements of a head (the greatest common divisor with
+    the size of a head, if that is less). `fin-add-kv-cache` puts its cache between the two ops: it
+    holds 9 or 5 bits per element at groups of 32, in place of 32 bits.
+
+    ```mlir
+    %q1 = fin.hadamard %q {size = 64 : i64} : tensor<?x?x576xf32>
+    %k1 = fin.hadamard %k {size = 64 : i64} : tensor<?x?x192xf32>
+    %kq = fin.quantize_rows %k1 {bits = 4 : i64, group_size = 64 : i64} : …
+    %kd = fin.dequantize_rows %kq {bits = 4 : i64, group_size = 64 : i64} : …
+    %a = fin.attention %q1 at %positions, %kd, %vd {…}
+    ```
+
+    With `rotate`, queries and keys are turned by a Hadamard matrix per head before, which their
+    product does not see, and values before and after: outlier channels are spread over the head
+    (QuaRot, arXiv 2404.00456). Heads whose size is no power of two stay as they are, and keys that
+    `fin-rotate=online` has turned are not turned again.
+
+    Refused: bits other than 4 and 8, a `@forward` without attention, keys or values that are
+    quantized already.
+  }];
+  let options = [
+    Option<"bits", "bits", "int64_t", "8", "8 or 4">,
+    Option<"groupSize", "group-size", "int64_t", "32", "Elements with one scale, at most">,
+    Option<"rotate", "rotate", "bool", "true", "Turn heads by a Hadamard matrix first">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "quantized", "Attentions whose keys and values are rounded">
+  ];
 }
 
 def FinHoistWeights : Pass<"fin-hoist-weights", "::mlir::ModuleOp"> {
