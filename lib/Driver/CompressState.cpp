@@ -35,13 +35,21 @@ static std::string difference(const Json &then, const Json &now, const std::stri
   return where + ": " + then.dump() + " then, " + now.dump() + " now";
 }
 
+static std::string directoryOf(std::string output) {
+  while (output.size() > 1 && output.back() == '/')
+    output.pop_back();
+  return output + ".partial";
+}
+
+bool CompressState::exists(const std::string &output) {
+  std::error_code ec;
+  return fs::exists(directoryOf(output) + "/state.json", ec);
+}
+
 Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &output,
                                                            const Json &fingerprint, bool force) {
   std::unique_ptr<CompressState> s(new CompressState);
-  std::string target = output;
-  while (target.size() > 1 && target.back() == '/')
-    target.pop_back();
-  s->directory = target + ".partial";
+  s->directory = directoryOf(output);
   std::error_code ec;
   fs::create_directories(s->directory, ec);
   if (ec)
@@ -133,8 +141,12 @@ void CompressState::restart() {
   }
 }
 
+/// state.json goes last: as long as anything is left, the next run knows whose it is.
 void CompressState::remove() {
   std::error_code ec;
+  for (const fs::directory_entry &entry : fs::directory_iterator(directory, ec))
+    if (entry.path().filename() != "state.json")
+      fs::remove(entry.path(), ec);
   fs::remove_all(directory, ec);
 }
 

@@ -19,6 +19,8 @@ namespace fingpt {
 
 class CompressState {
 public:
+  /// An unfinished run, or one that was not cleaned up, lies beside `output`.
+  static bool exists(const std::string &output);
   /// Opens or creates the directory and locks it. Error: another process has it, or what is there
   /// is of another run (`force` drops it), with the first difference.
   static Result<std::unique_ptr<CompressState>> open(const std::string &output,

@@ -239,9 +239,13 @@ Json Compression::fingerprint() const {
 Status Compression::open() {
   const Recipe &recipe = options.recipe;
   std::error_code ec;
-  if (!options.force && std::filesystem::exists(options.output, ec) &&
-      !std::filesystem::is_empty(options.output, ec))
+  bool occupied = !options.force && std::filesystem::exists(options.output, ec) &&
+                  !std::filesystem::is_empty(options.output, ec);
+  auto exists = [&] {
     return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
+  };
+  if (occupied && !CompressState::exists(options.output))
+    return exists();
   Result<CompressPlan> plan = planCompression(model, options);
   if (!plan)
     return plan.takeError();
@@ -251,15 +255,50 @@ Status Compression::open() {
   if (!hash)
     return hash.takeError();
   print["source"] = *hash;
+  // A run that was killed between its last two steps: all that is left to do is to clean up.
+  if (occupied) {
+    Result<Json> lock = readJsonFile(options.output + "/run.lock");
+    if (!lock || !lock->is_object() || lock->value("fingerprint", Json()) != print)
+      return exists();
+  }
   auto opened = CompressState::open(options.output, print, options.force);
   if (!opened)
     return opened.takeError();
   state = std::move(*opened);
+  if (occupied)
+    return finishCleanUp();
 
   context = recipe.context;
   if (model.contextLength() > 0)
     context = std::min(context, model.contextLength());
   return readTexts();
+}
+
+/// What the finished run said of itself.
+Status Compression::finishCleanUp() {
+  std::string file = options.output + "/report.json";
+  Result<Json> full = readJsonFile(file);
+  if (!full)
+    return full.takeError();
+  try {
+    summary.bytesAfter = full->at("size").at("after_bytes").get<uint64_t>();
+    summary.bitsPerWeight = full->at("size").at("bits_per_weight").get<double>();
+    if (const Json &q = full->at("quality"); !q.is_null()) {
+      Comparison c;
+      c.tokens = q.at("tokens").get<decltype(c.tokens)>();
+      c.referencePerplexity = q.at("perplexity_before").get<double>();
+      c.perplexity = q.at("perplexity").get<double>();
+      c.klMean = q.at("kl_mean").get<double>();
+      c.klP99 = q.at("kl_p99").get<double>();
+      c.sameTop = q.at("same_top").get<double>();
+      summary.quality = c;
+    }
+  } catch (const Json::exception &e) {
+    return Error::at(escaped(file, 1000), std::string("no report: ") + e.what());
+  }
+  state->remove();
+  isFinished = true;
+  return Status::ok();
 }
 
 /// Shorter sequences cost less to write one by one.
@@ -893,8 +932,14 @@ Status Compression::planRewritten() {
 Result<CompressSummary> Compression::run() {
   if (Status s = open(); !s)
     return s.takeError();
-  if (Status s = rewriteGraph(); !s)
+  if (isFinished)
+    return summary;
+  if (Status s = rewriteGraph(); !s) {
+    // A graph that cannot be rewritten so: nothing was begun that could go on.
+    if (state->segmentsDone() == 0)
+      state->remove();
     return s.takeError();
+  }
   if (Status s = planRewritten(); !s)
     return s.takeError();
   result = OwningOpRef<ModuleOp>(rewritten->clone());

@@ -33,6 +33,7 @@ private:
   };
 
   Status open();
+  Status finishCleanUp();
   Status readTexts();
   Status writeOwnText();
   Status planRewritten();
@@ -82,6 +83,7 @@ private:
   Model &model;
   const CompressOptions &options;
   CompressSummary summary;
+  bool isFinished = false; ///< an earlier run wrote the output
   std::unique_ptr<CompressState> state;
   mlir::OwningOpRef<mlir::ModuleOp> rewritten; ///< after whole-graph rewrites; read only
   mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced

@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -268,7 +269,8 @@ def test_interrupted_runs_end_with_the_same_bytes(tmp_path, llama, text):
                 process.wait()
             if out.exists():
                 break
-        if not out.exists():
+        # Even a run that had nothing left to do but to clean up goes on.
+        if not out.exists() or out.with_suffix(".partial").exists():
             subprocess.run(command, check=True, capture_output=True)
         assert digest(out) == expected
         assert not out.with_suffix(".partial").exists()
@@ -294,6 +296,38 @@ def test_another_recipe_is_not_resumed(tmp_path, llama, text):
     assert "another recipe" in error and "w4g32" in error and "w3g32" in error
     compress(llama, out, text, "--scheme", "w3g32", "--force")
     assert json.loads((out / "report.json").read_text())["recipe"]["scheme"] == "w3g32"
+
+
+def test_killed_before_it_cleaned_up(tmp_path, llama, text):
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    command = [binary("fingpt"), "compress", str(llama), "-o", str(out), "--calib", str(text),
+               "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--eval-chunks", "4",
+               "--scheme", "w4g32"]
+    while not partial.exists():
+        shutil.rmtree(out, ignore_errors=True)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (partial / "segment-0001.json").exists():
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    shutil.copytree(partial, tmp_path / "kept")
+    whole = fingpt(*command[1:])
+    before = digest(out)
+    shutil.copytree(tmp_path / "kept", partial)
+    assert "exists already" in compress(llama, out, text, "--scheme", "w3g32", code=1).stderr
+    assert partial.exists()
+    again = fingpt(*command[1:])
+    assert again.stdout.splitlines()[-1] == whole.stdout.splitlines()[-1]  # the same figures
+    assert digest(out) == before and not partial.exists()
+
+
+def test_a_refused_rewrite_leaves_nothing(tmp_path, text):
+    make(tmp_path / "model", "gemma2")
+    add_tokenizer(tmp_path / "model")
+    error = compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "slice20+w4",
+                     code=1).stderr
+    assert "the residual stream has no free basis" in error
+    assert not (tmp_path / "out.partial").exists() and not (tmp_path / "out").exists()
 
 
 def test_existing_output_is_not_overwritten(tmp_path, llama, text):
