@@ -33,6 +33,7 @@ private:
   };
 
   Status open();
+  Status openFinished(const Json &fingerprint);
   Status readTexts();
   Status writeOwnText();
   Status planRewritten();
@@ -95,6 +96,7 @@ private:
   std::vector<Json> rows;     ///< of the report, in order of compression
   Json sensitivities = Json::object();
   size_t compressed = 0, total = 0;
+  bool finished = false; ///< by an earlier run
   Clock clock;
 };
 
