@@ -1,7 +1,9 @@
 #include "fingpt/Compress/QuantScheme.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <vector>
 
 using namespace fingpt;
 using namespace fingpt::compress;
@@ -74,7 +76,8 @@ bool parseHead(std::string_view head, QuantScheme &scheme) {
   return head.empty();
 }
 
-bool parseOption(std::string_view option, QuantScheme &scheme) {
+/// The name of what an option decides; empty if there is no such option.
+std::string_view parseOption(std::string_view option, QuantScheme &scheme) {
   if (option == "sym")
     scheme.offset = Offset::Symmetric;
   else if (option == "asym")
@@ -88,8 +91,8 @@ bool parseOption(std::string_view option, QuantScheme &scheme) {
   else if (option == "dq")
     scheme.doubleQuant = true;
   else
-    return false;
-  return true;
+    return {};
+  return option == "asym" || option == "min" ? "sym" : option;
 }
 
 } // namespace
@@ -119,11 +122,17 @@ Result<QuantScheme> compress::parseScheme(std::string_view text) {
   std::string_view rest = text.substr(0, text.find('-'));
   if (!parseHead(rest, scheme))
     return badSpelling(text, rest);
+  std::vector<std::string_view> decided;
   for (size_t at = rest.size(); at < text.size();) {
     std::string_view option = text.substr(at + 1);
     option = option.substr(0, option.find('-'));
-    if (!parseOption(option, scheme))
+    std::string_view what = parseOption(option, scheme);
+    if (what.empty())
       return badSpelling(text, option);
+    if (std::find(decided.begin(), decided.end(), what) != decided.end())
+      return Error::at("quantization scheme " + quote(text), "contradiction or repetition",
+                       "one of -sym, -asym and -min, and each other option once", quote(option));
+    decided.push_back(what);
     at += 1 + option.size();
   }
   if (Status s = validate(scheme); !s)

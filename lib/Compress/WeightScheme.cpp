@@ -3,6 +3,7 @@
 #include "fingpt/Compress/LowRank.h"
 
 #include <charconv>
+#include <cmath>
 
 namespace fingpt::compress {
 
@@ -58,6 +59,8 @@ Result<WeightScheme> parseWeightScheme(std::string_view text) {
     size_t colon = std::min(part.find(':'), part.size());
     std::string_view head = part.substr(0, colon);
     std::string_view how = colon < part.size() ? part.substr(colon + 1) : std::string_view();
+    if (colon + 1 == part.size())
+      return wrong(text, part, "a method behind the colon");
     bool pair = scheme.removed > 0 || scheme.residualRank > 0;
     if (head.substr(0, 3) == "svd") {
       double percent = 0;
@@ -99,10 +102,22 @@ Result<WeightScheme> parseWeightScheme(std::string_view text) {
   return scheme;
 }
 
-static std::string shortest(double percent) {
-  char digits[32];
+std::string percentText(double share) {
+  char digits[64];
+  double percent = share * 100; // rounded: what was written may be a neighbour
+  auto readsBack = [&](const char *end) {
+    double read = 0;
+    return number(std::string_view(digits, size_t(end - digits)), read) && read / 100 == share;
+  };
+  for (int decimals = 0; decimals <= 20; ++decimals)
+    for (double p : {percent, std::nextafter(percent, 0.0), std::nextafter(percent, INFINITY)}) {
+      auto [end, error] =
+          std::to_chars(digits, digits + sizeof digits, p, std::chars_format::fixed, decimals);
+      if (error == std::errc() && readsBack(end))
+        return {digits, end};
+    }
   auto [end, error] = std::to_chars(digits, digits + sizeof digits, percent);
-  return std::string(digits, error == std::errc() ? end : digits);
+  return {digits, error == std::errc() ? end : digits};
 }
 
 std::string weightSchemeText(const WeightScheme &scheme) {
@@ -112,7 +127,7 @@ std::string weightSchemeText(const WeightScheme &scheme) {
   if (scheme.codes)
     text = schemeText(*scheme.codes) + nameOf(kRoundings, scheme.rounding);
   else
-    text = "svd" + shortest(scheme.removed * 100) + nameOf(kTruncations, scheme.truncation);
+    text = "svd" + percentText(scheme.removed) + nameOf(kTruncations, scheme.truncation);
   if (scheme.residualRank > 0)
     text += "+lr" + std::to_string(scheme.residualRank) + (scheme.alternate ? ":loftq" : "");
   if (scheme.factors)

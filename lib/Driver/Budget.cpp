@@ -279,8 +279,8 @@ Status Compression::allocate() {
     chosen = compress::allocateBytes(weights, int64_t(budget - fixed), limits);
   } else {
     double limit = std::log1p(*recipe.maxPerplexity);
-    if (const Json &tightened = state->get("limit"); tightened.is_number())
-      limit = tightened.get<double>();
+    if (const Json &tightened = state->get("tightened"); !tightened.is_null())
+      limit = tightened.at("limit").get<double>();
     chosen = compress::smallestForCost(weights, limit, limits);
   }
   if (!chosen)

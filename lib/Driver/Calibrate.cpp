@@ -23,6 +23,9 @@ Result<std::vector<SegmentSample>> calibrationSamples(Model &model, std::string_
   int64_t context = options.context;
   if (model.contextLength() > 0)
     context = std::min(context, model.contextLength());
+  if (options.tokens < context)
+    return Error::at("calibration", "fewer tokens than a sequence has",
+                     "at least " + std::to_string(context), std::to_string(options.tokens));
   // Several bytes make a token: no need to encode all of a long text.
   size_t limit = std::min(text.size(), size_t(options.tokens) * 16 + 4096);
   while (limit < text.size() && (static_cast<uint8_t>(text[limit]) & 0xc0) == 0x80)

@@ -35,15 +35,39 @@ static std::string difference(const Json &then, const Json &now, const std::stri
   return where + ": " + then.dump() + " then, " + now.dump() + " now";
 }
 
+/// "OUT.partial".
 static std::string directoryOf(std::string output) {
   while (output.size() > 1 && output.back() == '/')
     output.pop_back();
   return output + ".partial";
 }
 
-bool CompressState::exists(const std::string &output) {
+Status CompressState::takeLock() {
+  std::string lockFile = directory + "/lock";
+  lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0)
+    return systemError(lockFile, "cannot create");
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0)
+    return Error::at(escaped(directory, 1000), "another process is at work in it");
+  return Status::ok();
+}
+
+Status CompressState::removeFinished(const std::string &output, const Json &fingerprint) {
+  CompressState s;
+  s.directory = directoryOf(output);
   std::error_code ec;
-  return fs::exists(directoryOf(output) + "/state.json", ec);
+  if (!fs::is_directory(s.directory, ec))
+    return Status::ok();
+  if (Status locked = s.takeLock(); !locked)
+    return locked;
+  // Removal may have come past the state: it goes in any order.
+  if (fs::exists(s.directory + "/state.json", ec)) {
+    Result<Json> state = readJsonFile(s.directory + "/state.json");
+    if (!state || !state->is_object() || state->value("fingerprint", Json()) != fingerprint)
+      return Status::ok();
+  }
+  s.remove();
+  return Status::ok();
 }
 
 Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &output,
@@ -54,12 +78,8 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
   fs::create_directories(s->directory, ec);
   if (ec)
     return Error::at(escaped(s->directory, 1000), "cannot create: " + ec.message());
-  std::string lockFile = s->directory + "/lock";
-  s->lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (s->lock < 0)
-    return systemError(lockFile, "cannot create");
-  if (::flock(s->lock, LOCK_EX | LOCK_NB) != 0)
-    return Error::at(escaped(s->directory, 1000), "another process is at work in it");
+  if (Status locked = s->takeLock(); !locked)
+    return locked.takeError();
 
   std::string file = s->directory + "/state.json";
   if (fs::exists(file, ec)) {
@@ -141,12 +161,8 @@ void CompressState::restart() {
   }
 }
 
-/// state.json goes last: as long as anything is left, the next run knows whose it is.
 void CompressState::remove() {
   std::error_code ec;
-  for (const fs::directory_entry &entry : fs::directory_iterator(directory, ec))
-    if (entry.path().filename() != "state.json")
-      fs::remove(entry.path(), ec);
   fs::remove_all(directory, ec);
 }
 

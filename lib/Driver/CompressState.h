@@ -19,12 +19,13 @@ namespace fingpt {
 
 class CompressState {
 public:
-  /// An unfinished run, or one that was not cleaned up, lies beside `output`.
-  static bool exists(const std::string &output);
   /// Opens or creates the directory and locks it. Error: another process has it, or what is there
   /// is of another run (`force` drops it), with the first difference.
   static Result<std::unique_ptr<CompressState>> open(const std::string &output,
                                                      const Json &fingerprint, bool force);
+  /// Removes what a run left that was killed between the publication of OUT and its own remove();
+  /// not what is another run's. Error: another process has it.
+  static Status removeFinished(const std::string &output, const Json &fingerprint);
   ~CompressState();
 
   /// What was kept under a name, null if nothing.
@@ -46,6 +47,7 @@ public:
 
 private:
   CompressState() = default;
+  Status takeLock();
   std::string directory;
   Json state;
   size_t done = 0;

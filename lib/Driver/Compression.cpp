@@ -236,16 +236,42 @@ Json Compression::fingerprint() const {
               {"own_text", options.selfText}};
 }
 
+static Error existsAlready(const std::string &output) {
+  return Error::at(escaped(output, 1000), "exists already (--force replaces it)");
+}
+
+/// OUT is there. If this very run made it, perhaps killed at its last breath, there is no more to
+/// do than to say so.
+Status Compression::openFinished(const Json &fingerprint) {
+  Result<Json> lock = readJsonFile(options.output + "/run.lock");
+  Result<Report> report = readReport(options.output);
+  if (!lock || !lock->is_object() || lock->value("fingerprint", Json()) != fingerprint || !report)
+    return existsAlready(options.output);
+  if (Status s = CompressState::removeFinished(options.output, fingerprint); !s)
+    return s;
+  finished = true;
+  summary.bytesAfter = uint64_t(report->size.after);
+  summary.bitsPerWeight = report->size.bits;
+  if (const auto &q = report->quality) {
+    Comparison &c = summary.quality.emplace();
+    c.referencePerplexity = q->perplexityBefore.value_or(NAN);
+    c.perplexity = q->perplexity.value_or(NAN);
+    c.klMean = q->klMean.value_or(NAN);
+    c.klP99 = q->klP99.value_or(NAN);
+    c.sameTop = q->sameTop.value_or(NAN);
+    c.tokens = q->tokens;
+  }
+  say("resume this run was finished before; --force makes it anew");
+  return Status::ok();
+}
+
 Status Compression::open() {
   const Recipe &recipe = options.recipe;
   std::error_code ec;
-  bool occupied = !options.force && std::filesystem::exists(options.output, ec) &&
-                  !std::filesystem::is_empty(options.output, ec);
-  auto exists = [&] {
-    return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
-  };
-  if (occupied && !CompressState::exists(options.output))
-    return exists();
+  bool exists = !options.force && std::filesystem::exists(options.output, ec) &&
+                !std::filesystem::is_empty(options.output, ec);
+  if (exists && !std::filesystem::exists(options.output + "/run.lock", ec))
+    return existsAlready(options.output);
   Result<CompressPlan> plan = planCompression(model, options);
   if (!plan)
     return plan.takeError();
@@ -255,50 +281,17 @@ Status Compression::open() {
   if (!hash)
     return hash.takeError();
   print["source"] = *hash;
-  // A run that was killed between its last two steps: all that is left to do is to clean up.
-  if (occupied) {
-    Result<Json> lock = readJsonFile(options.output + "/run.lock");
-    if (!lock || !lock->is_object() || lock->value("fingerprint", Json()) != print)
-      return exists();
-  }
+  if (exists)
+    return openFinished(print);
   auto opened = CompressState::open(options.output, print, options.force);
   if (!opened)
     return opened.takeError();
   state = std::move(*opened);
-  if (occupied)
-    return finishCleanUp();
 
   context = recipe.context;
   if (model.contextLength() > 0)
     context = std::min(context, model.contextLength());
   return readTexts();
-}
-
-/// What the finished run said of itself.
-Status Compression::finishCleanUp() {
-  std::string file = options.output + "/report.json";
-  Result<Json> full = readJsonFile(file);
-  if (!full)
-    return full.takeError();
-  try {
-    summary.bytesAfter = full->at("size").at("after_bytes").get<uint64_t>();
-    summary.bitsPerWeight = full->at("size").at("bits_per_weight").get<double>();
-    if (const Json &q = full->at("quality"); !q.is_null()) {
-      Comparison c;
-      c.tokens = q.at("tokens").get<decltype(c.tokens)>();
-      c.referencePerplexity = q.at("perplexity_before").get<double>();
-      c.perplexity = q.at("perplexity").get<double>();
-      c.klMean = q.at("kl_mean").get<double>();
-      c.klP99 = q.at("kl_p99").get<double>();
-      c.sameTop = q.at("same_top").get<double>();
-      summary.quality = c;
-    }
-  } catch (const Json::exception &e) {
-    return Error::at(escaped(file, 1000), std::string("no report: ") + e.what());
-  }
-  state->remove();
-  isFinished = true;
-  return Status::ok();
 }
 
 /// Shorter sequences cost less to write one by one.
@@ -827,10 +820,10 @@ Status Compression::holdPerplexity() {
   double rise = summary.quality->perplexity / summary.quality->referencePerplexity - 1;
   if (rise <= *recipe.maxPerplexity)
     return Status::ok();
-  const Json &tightened = state->get("limit");
+  const Json &tightened = state->get("tightened");
   double limit =
-      tightened.is_number() ? tightened.get<double>() : std::log1p(*recipe.maxPerplexity);
-  int64_t tries = state->get("tries").is_number() ? state->get("tries").get<int64_t>() : 0;
+      tightened.is_null() ? std::log1p(*recipe.maxPerplexity) : tightened.at("limit").get<double>();
+  int64_t tries = tightened.is_null() ? 0 : tightened.at("tries").get<int64_t>();
   char text[100];
   std::snprintf(text, sizeof text, "+%.2f%%, allowed are +%.2f%%", 100 * rise,
                 100 * *recipe.maxPerplexity);
@@ -840,10 +833,8 @@ Status Compression::holdPerplexity() {
   say(std::string("again  perplexity rose by ") + text);
   state->restart();
   limit *= 0.9 * *recipe.maxPerplexity / rise;
-  if (Status s = state->put("tries", tries + 1); !s)
-    return s;
   summary.tightened = true;
-  return state->put("limit", limit);
+  return state->put("tightened", {{"limit", limit}, {"tries", tries + 1}});
 }
 
 Json Compression::report() const {
@@ -932,7 +923,7 @@ Status Compression::planRewritten() {
 Result<CompressSummary> Compression::run() {
   if (Status s = open(); !s)
     return s.takeError();
-  if (isFinished)
+  if (finished)
     return summary;
   if (Status s = rewriteGraph(); !s) {
     // A graph that cannot be rewritten so: nothing was begun that could go on.

@@ -33,7 +33,7 @@ private:
   };
 
   Status open();
-  Status finishCleanUp();
+  Status openFinished(const Json &fingerprint);
   Status readTexts();
   Status writeOwnText();
   Status planRewritten();
@@ -83,7 +83,6 @@ private:
   Model &model;
   const CompressOptions &options;
   CompressSummary summary;
-  bool isFinished = false; ///< an earlier run wrote the output
   std::unique_ptr<CompressState> state;
   mlir::OwningOpRef<mlir::ModuleOp> rewritten; ///< after whole-graph rewrites; read only
   mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced
@@ -98,6 +97,7 @@ private:
   std::vector<Json> rows;     ///< of the report, in order of compression
   Json sensitivities = Json::object();
   size_t compressed = 0, total = 0;
+  bool finished = false; ///< by an earlier run
   Clock clock;
 };
 

@@ -49,8 +49,8 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
   for (const auto &[pattern, scheme] : recipe.layers)
     unmatched.insert(pattern);
   for (const std::string &pattern : unmatched)
-    if (std::string e; !llvm::Regex(pattern).isValid(e))
-      return Error::at("pattern " + quote(pattern), "is no regular expression: " + e);
+    if (Status s = checkPattern(pattern); !s)
+      return s.takeError();
   std::string names;
   for (const fin::LinearWeight &w : fin::linearWeights(forward)) {
     PlannedWeight p;

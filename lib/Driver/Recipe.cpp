@@ -6,7 +6,9 @@
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/YAMLParser.h"
+#include "llvm/Support/thread.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -42,17 +44,12 @@ Json Recipe::json() const {
   Json out = Json::object();
   std::string scheme;
   auto part = [&](const std::string &text) { scheme += (scheme.empty() ? "" : "+") + text; };
-  auto percent = [](double share) {
-    char digits[32];
-    auto [end, error] = std::to_chars(digits, digits + sizeof digits, share * 100);
-    return std::string(digits, error == std::errc() ? end : digits);
-  };
   if (dropLayers > 0)
     part("drop" + std::to_string(dropLayers));
   if (rotate)
     part("rot");
   if (slice > 0)
-    part("slice" + percent(slice));
+    part("slice" + compress::percentText(slice));
   if (kvBits > 0)
     part("kv" + std::to_string(kvBits));
   if (!weights.keep() || scheme.empty())
@@ -70,7 +67,7 @@ Json Recipe::json() const {
     if (bitsPerWeight)
       out["budget"]["bpw"] = *bitsPerWeight;
     if (maxPerplexity)
-      out["budget"]["max_ppl"] = percent(*maxPerplexity) + "%";
+      out["budget"]["max_ppl"] = compress::percentText(*maxPerplexity) + "%";
     out["candidates"] = Json::array();
     for (const WeightScheme &s : candidates)
       out["candidates"].push_back(weightSchemeText(s));
@@ -98,12 +95,17 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
   while (begin <= text.size()) {
     size_t end = std::min(text.find('+', begin), text.size());
     std::string_view part = text.substr(begin, end - begin);
+    bool twice = part == "rot" ? recipe.rotate
+                               : (part.substr(0, 5) == "slice" && recipe.slice > 0) ||
+                                     (part.substr(0, 4) == "drop" && recipe.dropLayers > 0);
+    if (twice)
+      return wrong(part, "each rewrite once");
     if (part == "rot") {
       recipe.rotate = true;
     } else if (part.substr(0, 5) == "slice") {
       double percent = 0;
-      if (!number(part.substr(5), percent) || !(percent >= 0 && percent < 90))
-        return wrong(part, "slicePERCENT with 0 <= PERCENT < 90");
+      if (!number(part.substr(5), percent) || !(percent > 0 && percent < 90))
+        return wrong(part, "slicePERCENT with 0 < PERCENT < 90");
       recipe.slice = percent / 100;
     } else if (part.substr(0, 4) == "drop") {
       if (!number(part.substr(4), recipe.dropLayers) || recipe.dropLayers < 1)
@@ -144,6 +146,57 @@ Status applyTier(std::string_view tier, Recipe &recipe) {
   return Status::ok();
 }
 
+Status checkRecipe(const Recipe &recipe) {
+  std::string budgets;
+  auto add = [&](bool given, const char *name) {
+    if (given)
+      budgets += (budgets.empty() ? "" : " and ") + std::string(name);
+  };
+  add(recipe.size.has_value(), "size");
+  add(recipe.bitsPerWeight.has_value(), "bpw");
+  add(recipe.maxPerplexity.has_value(), "max_ppl");
+  if (budgets.find(' ') != std::string::npos)
+    return Error::at("/budget", "contradiction", "one of size, bpw and max_ppl", budgets);
+  if (recipe.hasBudget() && recipe.candidates.empty())
+    return Error::at("/candidates", "a budget chooses from them", "at least one scheme", "none");
+  return Status::ok();
+}
+
+/// The bounds of all x{M,N} multiplied: how often x is copied if one contains the other. Ends
+/// beyond `limit`.
+static size_t copiesOf(std::string_view pattern, size_t limit) {
+  size_t copies = 1;
+  for (size_t at = pattern.find('{'); at < pattern.size() && copies <= limit;
+       at = pattern.find('{', at)) {
+    size_t bound = 1, number = 0;
+    for (++at; at < pattern.size() && (std::isdigit(uint8_t(pattern[at])) || pattern[at] == ',');
+         ++at) {
+      number =
+          pattern[at] == ',' ? 0 : std::min(number * 10 + size_t(pattern[at] - '0'), limit + 1);
+      bound = std::max(bound, number);
+    }
+    copies *= bound;
+  }
+  return copies;
+}
+
+Status checkPattern(std::string_view pattern) {
+  constexpr size_t MaxBytes = 1000, MaxCopies = 65536;
+  std::string where = "pattern " + quote(pattern, 60);
+  if (pattern.size() > MaxBytes)
+    return Error::at(where, "too long", std::to_string(MaxBytes) + " bytes at most",
+                     std::to_string(pattern.size()));
+  if (validUtf8Prefix(pattern) < pattern.size())
+    return Error::at(where, "is not UTF-8");
+  if (copiesOf(pattern, MaxCopies) > MaxCopies)
+    return Error::at(where, "repeats too much", "bounds {M,N} that multiply to at most 65536",
+                     "more");
+  if (std::string problem;
+      !llvm::Regex(llvm::StringRef(pattern.data(), pattern.size())).isValid(problem))
+    return Error::at(where, "is no regular expression: " + problem);
+  return Status::ok();
+}
+
 //===----------------------------------------------------------------------===//
 // Numbers as people write them
 //===----------------------------------------------------------------------===//
@@ -164,7 +217,7 @@ Result<uint64_t> parseBytes(std::string_view text) {
     while (!digits.empty() && digits.back() == ' ')
       digits.remove_suffix(1);
     double value = 0;
-    if (number(digits, value) && value > 0 && value * unit.bytes < 1e18)
+    if (number(digits, value) && value * unit.bytes >= 1 && value * unit.bytes < 1e18)
       return static_cast<uint64_t>(value * unit.bytes);
   }
   return Error::at("size", "not understood", "such as 70MiB, 1.5GB or bytes", quote(text));
@@ -200,21 +253,31 @@ std::string bytesText(uint64_t bytes) {
 // Files
 //===----------------------------------------------------------------------===//
 
+/// More than any recipe has; a member is looked up by comparing.
+constexpr size_t kMaxMembers = 4096;
+
 /// YAML into JSON values: mappings, sequences, and scalars as text.
 static Result<Json> toJson(llvm::yaml::Node *node, const std::string &file, unsigned depth) {
   using namespace llvm::yaml;
   if (depth > 16)
-    return Error::at(file, "nesting", "at most 16", "more");
+    return Error::at(file, "nesting", "at most 16 levels", "more");
+  auto tooMany = [&](const Json &out) { return out.size() >= kMaxMembers; };
+  Error members = Error::at(file, "size", "at most 4096 members of a list or mapping", "more");
   if (!node || llvm::isa<NullNode>(node))
     return Json();
   llvm::SmallString<64> storage;
-  if (auto *scalar = llvm::dyn_cast<ScalarNode>(node))
+  if (auto *scalar = llvm::dyn_cast<ScalarNode>(node)) {
+    if (llvm::StringRef raw = scalar->getRawValue(); raw == "~" || raw == "null")
+      return Json();
     return Json(scalar->getValue(storage).str());
+  }
   if (auto *block = llvm::dyn_cast<BlockScalarNode>(node))
     return Json(block->getValue().str());
   if (auto *sequence = llvm::dyn_cast<SequenceNode>(node)) {
     Json out = Json::array();
     for (Node &item : *sequence) {
+      if (tooMany(out))
+        return members;
       Result<Json> value = toJson(&item, file, depth + 1);
       if (!value)
         return value;
@@ -225,6 +288,8 @@ static Result<Json> toJson(llvm::yaml::Node *node, const std::string &file, unsi
   if (auto *mapping = llvm::dyn_cast<MappingNode>(node)) {
     Json out = Json::object();
     for (KeyValueNode &entry : *mapping) {
+      if (tooMany(out))
+        return members;
       auto *key = llvm::dyn_cast_or_null<ScalarNode>(entry.getKey());
       if (!key)
         return Error::at(file, "a key that is no text");
@@ -242,11 +307,19 @@ static Result<Json> toJson(llvm::yaml::Node *node, const std::string &file, unsi
                    "an alias or tag");
 }
 
-static Result<Json> readYaml(const std::string &file) {
-  Result<std::string> text = readFile(file, 1u << 20);
-  if (!text)
-    return text.takeError();
-  std::string where = escaped(file, 1000);
+/// Nothing but blank lines, comments and the marks of a document.
+static bool saysNothing(llvm::StringRef text) {
+  while (!text.empty()) {
+    auto [line, rest] = text.split('\n');
+    text = rest;
+    if (line = line.trim(); !line.empty() && line[0] != '#' && line != "---" && line != "...")
+      return false;
+  }
+  return true;
+}
+
+/// Error: begins with the line, or a blank.
+static Result<Json> parseYaml(const std::string &text, const std::string &where) {
   llvm::SourceMgr sources;
   std::string problem;
   sources.setDiagHandler(
@@ -257,13 +330,33 @@ static Result<Json> readYaml(const std::string &file) {
                 d.getMessage().str();
       },
       &problem);
-  llvm::yaml::Stream stream(*text, sources);
+  llvm::yaml::Stream stream(text, sources);
   auto document = stream.begin();
-  if (document == stream.end())
-    return Json::object();
   Result<Json> json = toJson(document->getRoot(), where, 0);
-  if (stream.failed() || !problem.empty())
-    return Error(where + ":" + (problem.empty() ? std::string(" not understood") : problem));
+  if (problem.empty() && json && ++document != stream.end())
+    json = Error::at(where, "documents", "one", "more");
+  if (!problem.empty())
+    return Error(where + ":" + problem);
+  if (stream.failed() || (json && json->is_null()))
+    return Error::at(where, "not understood", "a mapping in YAML or JSON", quote(text, 40));
+  return json;
+}
+
+static Result<Json> readYaml(const std::string &file) {
+  // LLVM's parser recurses at every comma and bracket: there is room for a file of nothing else.
+  constexpr size_t MaxBytes = 128 << 10;
+  constexpr unsigned StackBytes = MaxBytes << 10;
+  Result<std::string> text = readFile(file, MaxBytes);
+  if (!text)
+    return text.takeError();
+  std::string where = escaped(file, 1000);
+  if (size_t valid = validUtf8Prefix(*text); valid < text->size())
+    return Error::at(where, "is not UTF-8: byte " + std::to_string(valid));
+  if (saysNothing(*text))
+    return Json::object();
+  Result<Json> json = Json();
+  llvm::thread parser(std::optional<unsigned>(StackBytes), [&] { json = parseYaml(*text, where); });
+  parser.join();
   return json;
 }
 
@@ -272,12 +365,13 @@ namespace {
 /// Typed access to a recipe's members; the first problem is kept.
 class Reader {
 public:
-  Reader(const Json &json, std::string file) : json(json), file(std::move(file)) {}
+  /// `where`: FILE:/ or FILE:/member/.
+  Reader(const Json &json, std::string where) : json(json), where(std::move(where)) {}
   std::optional<Error> problem;
 
-  void fail(const std::string &pointer, Error e) {
+  void fail(const std::string &pointer, const Error &e) {
     if (!problem)
-      problem = Error(file + ":/" + pointer + ": " + e.message());
+      problem = Error(where + pointer + ": " + e.message());
   }
   const Json *find(const char *key) {
     used.push_back(key);
@@ -327,19 +421,19 @@ public:
 
 private:
   const Json &json;
-  std::string file;
+  std::string where;
   std::vector<std::string> used;
 };
 
 } // namespace
 
-static void readBudget(Reader &top, const std::string &file, Recipe &recipe) {
+static void readBudget(Reader &top, const std::string &where, Recipe &recipe) {
   const Json *budget = top.find("budget");
   if (!budget)
     return;
   if (!budget->is_object())
     return top.fail("budget", Error("expected a mapping, got " + describe(*budget)));
-  Reader r(*budget, file + ":/budget");
+  Reader r(*budget, where + "budget/");
   if (auto size = r.text("size")) {
     Result<uint64_t> bytes = parseBytes(*size);
     if (bytes)
@@ -349,10 +443,10 @@ static void readBudget(Reader &top, const std::string &file, Recipe &recipe) {
   }
   if (auto bpw = r.text("bpw")) {
     double value = 0;
-    if (number(*bpw, value) && value > 0)
+    if (number(*bpw, value) && value > 0 && value <= 64)
       recipe.bitsPerWeight = value;
     else
-      r.fail("bpw", Error("expected a positive number, got " + quote(*bpw)));
+      r.fail("bpw", Error("expected bits per weight such as 3.2, 64 at most, got " + quote(*bpw)));
   }
   if (auto rise = r.text("max_ppl")) {
     Result<double> share = parseShare(*rise);
@@ -364,6 +458,14 @@ static void readBudget(Reader &top, const std::string &file, Recipe &recipe) {
   r.finish();
   if (r.problem && !top.problem)
     top.problem = r.problem;
+  if (!recipe.hasBudget())
+    top.fail("budget", Error("expected one of size, bpw and max_ppl, got none"));
+}
+
+static Result<WeightScheme> schemeIn(const Json &value) {
+  if (!value.is_string())
+    return Error("expected a scheme, got " + describe(value));
+  return parseWeightScheme(value.get<std::string>());
 }
 
 static void readLists(Reader &r, Recipe &recipe) {
@@ -371,38 +473,41 @@ static void readLists(Reader &r, Recipe &recipe) {
     if (!layers->is_object())
       return r.fail("layers", Error("expected a mapping, got " + describe(*layers)));
     for (const auto &[pattern, value] : layers->items()) {
-      Result<WeightScheme> scheme = value.is_string()
-                                        ? parseWeightScheme(value.get<std::string>())
-                                        : Result<WeightScheme>(Error("expected a scheme"));
+      Status valid = checkPattern(pattern);
+      Result<WeightScheme> scheme = valid ? schemeIn(value) : valid.takeError();
       if (scheme)
         recipe.layers.emplace_back(pattern, *scheme);
       else
-        r.fail("layers/" + escaped(pattern), scheme.takeError());
+        r.fail("layers/" + escaped(pattern, 60), scheme.takeError());
     }
   }
-  if (const Json *keep = r.find("keep")) {
-    if (!keep->is_array())
-      return r.fail("keep", Error("expected a list, got " + describe(*keep)));
-    for (const Json &pattern : *keep)
-      if (pattern.is_string())
-        recipe.keep.push_back(pattern.get<std::string>());
-      else
-        r.fail("keep", Error("expected text, got " + describe(pattern)));
-  }
-  if (const Json *candidates = r.find("candidates")) {
-    if (!candidates->is_array())
-      return r.fail("candidates", Error("expected a list, got " + describe(*candidates)));
-    recipe.candidates.clear();
-    for (const Json &c : *candidates) {
-      Result<WeightScheme> scheme = c.is_string()
-                                        ? parseWeightScheme(c.get<std::string>())
-                                        : Result<WeightScheme>(Error("expected a scheme"));
-      if (scheme)
-        recipe.candidates.push_back(*scheme);
-      else
-        r.fail("candidates", scheme.takeError());
-    }
-  }
+  // True if there is one.
+  auto list = [&](const char *key, auto item) {
+    const Json *values = r.find(key);
+    if (values && !values->is_array())
+      r.fail(key, Error("expected a list, got " + describe(*values)));
+    if (!values || !values->is_array())
+      return false;
+    for (size_t i = 0; i < values->size(); ++i)
+      if (Status s = item((*values)[i]); !s)
+        r.fail(key + ("/" + std::to_string(i)), s.takeError());
+    return true;
+  };
+  list("keep", [&](const Json &pattern) -> Status {
+    if (!pattern.is_string())
+      return Error("expected text, got " + describe(pattern));
+    recipe.keep.push_back(pattern.get<std::string>());
+    return checkPattern(recipe.keep.back());
+  });
+  std::vector<WeightScheme> candidates;
+  if (list("candidates", [&](const Json &value) -> Status {
+        Result<WeightScheme> scheme = schemeIn(value);
+        if (!scheme)
+          return scheme.takeError();
+        candidates.push_back(*scheme);
+        return Status::ok();
+      }))
+    recipe.candidates = std::move(candidates);
 }
 
 Result<Recipe> readRecipe(const std::string &file) {
@@ -416,6 +521,7 @@ Result<Recipe> readRecipe(const std::string &file) {
   if (Status s = applyTier("balanced", recipe); !s)
     return s.takeError();
   recipe.candidates = defaultCandidates();
+  where += ":/";
   Reader r(*json, where);
   readBudget(r, where, recipe);
   if (auto tier = r.text("tier"))
@@ -430,7 +536,7 @@ Result<Recipe> readRecipe(const std::string &file) {
     if (!calibration->is_object()) {
       r.fail("calibration", Error("expected a mapping, got " + describe(*calibration)));
     } else {
-      Reader c(*calibration, where + ":/calibration");
+      Reader c(*calibration, where + "calibration/");
       c.integer("tokens", 4, int64_t(1) << 30, recipe.tokens);
       c.integer("context", 4, int64_t(1) << 24, recipe.context);
       if (auto sequential = c.text("sequential")) {
@@ -449,9 +555,8 @@ Result<Recipe> readRecipe(const std::string &file) {
   r.finish();
   if (r.problem)
     return *r.problem;
-  for (const auto &[pattern, scheme] : recipe.layers)
-    if (std::string e; !llvm::Regex(pattern).isValid(e))
-      return Error::at(where + ":/layers/" + escaped(pattern), "is no regular expression: " + e);
+  if (Status s = checkRecipe(recipe); !s)
+    return s.error().in(escaped(file, 1000));
   return recipe;
 }
 

@@ -1,10 +1,10 @@
 #include "fingpt/Driver/Segments.h"
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
+#include "fingpt/Dialect/Fin/Utils/Taps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -18,9 +18,7 @@ namespace {
 constexpr const char *kVariants[] = {"observe", "advance", "both"};
 
 /// A segment as it lies in @forward.
-struct Piece {
-  SmallVector<Operation *> ops; ///< dynamic float ops, in program order
-  Value in, out;                ///< hidden states; `in` is null for the first
+struct Piece : fin::Piece {
   llvm::SetVector<Value> roots; ///< weights and other parameters, by first use
   SmallVector<Value> taps;
   std::string function; ///< name stem of its compiled functions
@@ -37,7 +35,6 @@ struct SegmentedModel::Impl {
   size_t arguments = 1;                         ///< of @forward
 
   Status split(func::FuncOp forward);
-  void describe(Piece &piece);
   Status build(func::FuncOp forward, ModuleOp module);
 };
 
@@ -54,28 +51,6 @@ static bool isFloatTensor(Value v) {
 //===----------------------------------------------------------------------===//
 // Cutting
 //===----------------------------------------------------------------------===//
-
-/// The values after which only they are alive, with the number of ops up to there.
-static SmallVector<std::pair<size_t, Value>> findCuts(ArrayRef<Operation *> ops, Value result) {
-  llvm::DenseMap<Value, size_t> lastUse;
-  for (auto [i, op] : llvm::enumerate(ops))
-    op->walk([&, at = i](Operation *inner) {
-      for (Value v : inner->getOperands())
-        lastUse[v] = at;
-    });
-  lastUse[result] = ops.size();
-  SmallVector<std::pair<size_t, Value>> cuts;
-  llvm::SetVector<Value> live;
-  for (auto [i, op] : llvm::enumerate(ops)) {
-    for (Value v : op->getResults())
-      if (lastUse.contains(v))
-        live.insert(v);
-    live.remove_if([&, at = i](Value v) { return lastUse[v] <= at; });
-    if (live.size() == 1 && cast<RankedTensorType>(live[0].getType()).getRank() == 3)
-      cuts.push_back({i + 1, live[0]});
-  }
-  return cuts;
-}
 
 /// The last linear among the terms whose sum with `in` is `out`.
 static fin::LinearOp residualLinear(Value in, Value out) {
@@ -99,76 +74,43 @@ static fin::LinearOp residualLinear(Value in, Value out) {
 
 Status SegmentedModel::Impl::split(func::FuncOp forward) {
   fin::WeightAnalysis analysis;
-  SmallVector<Operation *> ops;
-  Block &block = forward.getBody().front();
-  for (Operation &op : block.without_terminator())
-    if (op.getNumResults() > 0 && isFloatTensor(op.getResult(0)) &&
-        !analysis.isWeight(op.getResult(0)))
-      ops.push_back(&op);
-  Value result = block.getTerminator()->getOperand(0);
-  auto hasLinear = [&](size_t begin, size_t end) {
-    return llvm::any_of(ArrayRef(ops).slice(begin, end - begin),
-                        [](Operation *op) { return isa<fin::LinearOp>(op); });
-  };
-  size_t begin = 0;
-  Value in;
-  SmallVector<std::pair<size_t, Value>> cuts = findCuts(ops, result);
-  auto add = [&](size_t end, Value out) {
-    Piece piece;
-    piece.ops.assign(ops.begin() + long(begin), ops.begin() + long(end));
-    piece.in = in;
-    piece.out = out;
-    pieces.push_back(std::move(piece));
-    begin = end;
-    in = out;
-  };
-  for (size_t c = 0; c + 1 < cuts.size() || (c < cuts.size() && cuts[c].second != result); ++c) {
-    auto [end, value] = cuts[c];
-    size_t next = c + 1 < cuts.size() ? cuts[c + 1].first : ops.size();
-    bool embeddings = pieces.empty() && !hasLinear(begin, end) && hasLinear(end, next);
-    // Later pieces need linears, and so does what is left.
-    if (embeddings || (hasLinear(begin, end) && hasLinear(end, ops.size())))
-      add(end, value);
-  }
-  add(ops.size(), result);
-  if (pieces.size() == 1 && !hasLinear(0, ops.size()))
+  for (fin::Piece &cut : fin::residualPieces(forward))
+    pieces.push_back({std::move(cut), {}, {}, {}});
+  if (pieces.size() == 1 && llvm::none_of(pieces[0].ops, llvm::IsaPred<fin::LinearOp>))
     return Error::at("model", "has no linear layer");
-  llvm::DenseMap<Value, fin::LinearWeight> byValue;
-  for (fin::LinearWeight &w : fin::linearWeights(forward))
-    byValue.try_emplace(w.weight, std::move(w));
+  llvm::DenseMap<Operation *, size_t> pieceOf;
+  Value result = pieces.back().out;
   for (Piece &piece : pieces) {
     Segment segment;
     segment.width = cast<RankedTensorType>(piece.out.getType()).getShape().back();
     segment.last = piece.out == result;
-    llvm::DenseMap<Value, size_t> tapOf;
-    llvm::StringMap<char> seen;
-    for (Operation *op : piece.ops) {
-      auto linear = dyn_cast<fin::LinearOp>(op);
-      if (!linear || !byValue.contains(linear.getWeight()))
-        continue;
-      fin::LinearWeight &w = byValue.find(linear.getWeight())->second;
-      auto [it, isNew] = tapOf.try_emplace(linear.getInput(), segment.taps.size());
-      if (isNew) {
-        piece.taps.push_back(linear.getInput());
-        segment.taps.push_back({w.name, w.cols(), {}});
-      }
-      // A weight that several linears use is measured where it is used first.
-      if (w.users.front() == linear && seen.try_emplace(w.name).second) {
-        segment.taps[it->second].weights.push_back(w.name);
-        segment.weights.push_back(w);
-      }
-    }
     if (fin::LinearOp writer = piece.in ? residualLinear(piece.in, piece.out) : fin::LinearOp())
       segment.residualWriter = fin::weightName(writer.getWeight());
-    for (Operation *op : piece.ops)
+    for (Operation *op : piece.ops) {
+      pieceOf[op] = segments.size();
       op->walk([&](Operation *inner) {
         for (Value v : inner->getOperands())
           if (analysis.isWeight(v) && isa<RankedTensorType>(v.getType()) &&
               !v.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
             piece.roots.insert(v);
       });
+    }
     segments.push_back(std::move(segment));
   }
+  for (fin::Tap &tap : fin::linearTaps(forward))
+    for (fin::LinearWeight &w : tap.weights) {
+      auto at = pieceOf.find(w.users.front());
+      if (at == pieceOf.end())
+        continue;
+      Segment &segment = segments[at->second];
+      SmallVector<Value> &taps = pieces[at->second].taps;
+      if (taps.empty() || taps.back() != tap.input) {
+        taps.push_back(tap.input);
+        segment.taps.push_back({w.name, w.cols(), {}});
+      }
+      segment.taps.back().weights.push_back(w.name);
+      segment.weights.push_back(std::move(w));
+    }
   return Status::ok();
 }
 

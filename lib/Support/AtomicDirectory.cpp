@@ -4,8 +4,10 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace fs = std::filesystem;
 
@@ -31,6 +33,26 @@ static std::string parentOf(const std::string &path) {
   return parent.empty() ? "." : parent;
 }
 
+/// Directories "STEM<digits>" that a killed process left: those that nobody holds locked.
+static void removeAbandoned(const std::string &parent, const std::string &stem) {
+  std::error_code ec;
+  std::vector<std::string> found;
+  for (const fs::directory_entry &entry : fs::directory_iterator(parent, ec)) {
+    std::string name = entry.path().filename().string();
+    if (name.size() > stem.size() && name.compare(0, stem.size(), stem) == 0 &&
+        name.find_first_not_of("0123456789", stem.size()) == std::string::npos)
+      found.push_back(entry.path().string());
+  }
+  for (const std::string &path : found) {
+    int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+      continue;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0)
+      fs::remove_all(path, ec);
+    ::close(fd);
+  }
+}
+
 Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::string &givenTarget,
                                                                  bool replace) {
   std::string target = givenTarget;
@@ -46,19 +68,24 @@ Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::stri
                        "output directory exists and is not empty (--force replaces it)");
   }
   fs::create_directories(parentOf(target), ec);
-  std::string work = parentOf(target) + "/." + fs::path(target).filename().string() + ".partial-" +
-                     std::to_string(::getpid());
+  std::string stem = "." + fs::path(target).filename().string() + ".partial-";
+  removeAbandoned(parentOf(target), stem);
+  std::string work = parentOf(target) + "/" + stem + std::to_string(::getpid());
   fs::remove_all(work, ec);
   if (::mkdir(work.c_str(), 0777) != 0)
     return systemError(work, "cannot create");
-  return std::unique_ptr<AtomicDirectory>(new AtomicDirectory(target, work, replace));
+  int lock = ::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock < 0)
+    return systemError(work, "cannot open");
+  (void)::flock(lock, LOCK_EX | LOCK_NB); // where there are no locks nothing is removed either
+  return std::unique_ptr<AtomicDirectory>(new AtomicDirectory(target, work, replace, lock));
 }
 
 AtomicDirectory::~AtomicDirectory() {
-  if (published)
-    return;
   std::error_code ec;
-  fs::remove_all(work, ec);
+  if (!published)
+    fs::remove_all(work, ec);
+  ::close(lock);
 }
 
 std::string AtomicDirectory::file(std::string_view name) const {

@@ -100,6 +100,8 @@ static Result<Recipe> recipeOf(const Options &o) {
     recipe.sequential = false;
   if (o.seed >= 0)
     recipe.seed = uint64_t(o.seed);
+  if (Status s = checkRecipe(recipe); !s)
+    return s.error().in("recipe");
   return recipe;
 }
 

@@ -44,6 +44,10 @@ Result<WeightScheme> parseWeightScheme(std::string_view text);
 /// Reads back as `scheme`.
 std::string weightSchemeText(const WeightScheme &scheme);
 
+/// A share in percent: "12.5" for .125. In the fewest digits that read back, for a share that was
+/// read from a percentage.
+std::string percentText(double share);
+
 /// Bytes that a weight [rows, cols] takes. A pair that saves nothing is not used: then those
 /// of the stored weight, `storedNow`.
 int64_t storedBytes(const WeightScheme &scheme, int64_t rows, int64_t cols, int64_t storedNow);

@@ -68,6 +68,13 @@ Status applyTier(std::string_view tier, Recipe &recipe);
 /// A recipe file. Error: FILE:/pointer: what, expected, got.
 Result<Recipe> readRecipe(const std::string &file);
 
+/// What no recipe may say, however it was written: two budgets, or one and no candidates. Error:
+/// "/budget: …", a pointer into the file.
+Status checkRecipe(const Recipe &recipe);
+/// A pattern of `layers` or `keep`: a regular expression of at most 1000 bytes whose bounded
+/// repetitions multiply to 65536 at most (they are compiled by copying).
+Status checkPattern(std::string_view pattern);
+
 /// "70MiB", "1.5GB", "73400320".
 Result<uint64_t> parseBytes(std::string_view text);
 /// "2%", "+2%" or "0.02" as a share.

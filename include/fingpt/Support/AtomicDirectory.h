@@ -6,7 +6,8 @@
 //
 // The directory is built beside its target (".model-out.partial-PID"), every
 // file is synced, and one rename makes it visible. Without publish() the
-// destructor removes what was written.
+// destructor removes what was written; what a killed process left is removed by the next
+// one that writes the same target. The lock on its directory says that a process lives.
 #ifndef FINGPT_SUPPORT_ATOMICDIRECTORY_H
 #define FINGPT_SUPPORT_ATOMICDIRECTORY_H
 
@@ -31,10 +32,11 @@ public:
   Status publish();
 
 private:
-  AtomicDirectory(std::string target, std::string work, bool replace)
-      : target(std::move(target)), work(std::move(work)), replace(replace) {}
+  AtomicDirectory(std::string target, std::string work, bool replace, int lock)
+      : target(std::move(target)), work(std::move(work)), replace(replace), lock(lock) {}
   std::string target, work;
   bool replace, published = false;
+  int lock; ///< file descriptor of `work`
 };
 
 /// Writes `text` to `path` through a synced temporary and a rename.

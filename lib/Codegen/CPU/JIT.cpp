@@ -345,13 +345,13 @@ Status JITModel::callWith(const std::string &function, const std::vector<const v
   return Status::ok();
 }
 
-/// The last argument of rank 3: the logits.
+/// The first argument of a rank: of 3 the logits, before taps.
 static const MemRefType *findArgument(const llvm::StringMap<JITEntry> &entries, int64_t rank) {
   for (const char *name : {"decode", "prefill", "forward"}) {
     auto it = entries.find(name);
     if (it == entries.end())
       continue;
-    for (const MemRefType &type : llvm::reverse(it->second.arguments))
+    for (const MemRefType &type : it->second.arguments)
       if (type.getRank() == rank)
         return &type;
   }

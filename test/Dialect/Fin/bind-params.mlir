@@ -104,6 +104,25 @@ func.func @identity(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
 
 // -----
 
+!h = tensor<?x4xf32>
+
+// Destinations stand in the order of the results, and are written in the order in which these are
+// defined: a sum may take the buffer of its first term only after that has been copied.
+// CHECK-LABEL: func.func @both(
+// CHECK-SAME:    %[[SUM:[^:]+]]: tensor<?x4xf32> {bufferization.writable = true}, %[[TERM:[^:]+]]: tensor<?x4xf32> {bufferization.writable = true})
+// CHECK:         %[[A:.*]] = fin.silu
+// CHECK:         %[[B:.*]] = arith.addf %[[A]]
+// CHECK:         %[[FIRST:.*]] = bufferization.materialize_in_destination %[[A]] in %[[TERM]]
+// CHECK:         %[[SECOND:.*]] = bufferization.materialize_in_destination %[[B]] in %[[SUM]]
+// CHECK:         return %[[SECOND]], %[[FIRST]]
+func.func @both(%x: !h) -> (!h, !h) {
+  %a = fin.silu %x : !h
+  %b = arith.addf %a, %x : !h
+  return %b, %a : !h, !h
+}
+
+// -----
+
 // @prepare runs on the host: it becomes data, and what it calls becomes public, with
 // the table first and the result's destination last.
 // CHECK-LABEL: module attributes {fin.prepare = [

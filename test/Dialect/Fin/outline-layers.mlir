@@ -158,3 +158,27 @@ func.func @decode(%h: !h, %p: !p, %c: !c) -> (tensor<?x1x4xf32>, !c) {
   %last = fin.select_last %a1 : !h
   return %last, %c1 : tensor<?x1x4xf32>, !c
 }
+
+// -----
+
+!h = tensor<?x?x4xf32>
+
+// A hidden state that is read behind its reader (fin-observe returns it) keeps its buffer: the
+// second layer would overwrite it, and stays.
+// CHECK-LABEL: func.func private @forward_layer(
+// CHECK-LABEL: func.func @forward(
+// CHECK:         %[[H1:.*]] = call @forward_layer(
+// CHECK-NOT:     call
+// CHECK:         %[[H2:.*]] = arith.addf %[[H1]]
+// CHECK:         return %[[H2]], %[[H1]]
+func.func @forward(%tokens: tensor<?x?xi32>) -> (!h, !h) {
+  %table = fin.param "embed" : tensor<8x4xf32>
+  %h0 = fin.embedding %tokens, %table : tensor<?x?xi32>, tensor<8x4xf32>
+  %w0 = fin.param "layers.0.w" : tensor<4x4xf32>
+  %y0 = fin.linear %h0, %w0 : !h, tensor<4x4xf32>
+  %h1 = arith.addf %h0, %y0 : !h
+  %w1 = fin.param "layers.1.w" : tensor<4x4xf32>
+  %y1 = fin.linear %h1, %w1 : !h, tensor<4x4xf32>
+  %h2 = arith.addf %h1, %y1 : !h
+  return %h2, %h1 : !h, !h
+}

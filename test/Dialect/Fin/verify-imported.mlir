@@ -105,3 +105,25 @@ module attributes {fin.model = #model} {
     return %e : tensor<?x?x4xf32>
   }
 }
+
+// -----
+
+#model = #fin.model<arch = "llama", context_length = 8, vocab_size = 4, layers = 1>
+module attributes {fin.model = #model} {
+  // expected-error @+1 {{@forward must return one tensor and taps: result 2 has no attribute fin.tap}}
+  func.func @forward(%t: tensor<?x?xi32>, %x: tensor<?x?x4xf32>)
+      -> (tensor<?x?x4xf32>, tensor<?x?x4xf32> {fin.tap = ["w"]}, tensor<?x?x4xf32>) {
+    return %x, %x, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32>, tensor<?x?x4xf32>
+  }
+}
+
+// -----
+
+// What fin-observe returns is no mistake.
+#model = #fin.model<arch = "llama", context_length = 8, vocab_size = 4, layers = 1>
+module attributes {fin.model = #model} {
+  func.func @forward(%t: tensor<?x?xi32>, %x: tensor<?x?x4xf32>)
+      -> (tensor<?x?x4xf32>, tensor<?x?x4xf32> {fin.tap = ["w"]}) {
+    return %x, %x : tensor<?x?x4xf32>, tensor<?x?x4xf32>
+  }
+}

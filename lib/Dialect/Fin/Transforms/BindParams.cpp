@@ -203,6 +203,7 @@ static void resultsToDestinations(func::FuncOp function, ModuleOp module) {
     if (isa<RankedTensorType>(function.getArgument(i).getType()) &&
         !function.getArgAttr(i, "bufferization.writable"))
       function.setArgAttr(i, "bufferization.writable", b.getBoolAttr(false));
+  SmallVector<std::pair<OpOperand *, Value>> results; // with their destinations
   for (OpOperand &operand : ret->getOpOperands()) {
     Value v = operand.get();
     if (!isa<RankedTensorType>(v.getType()) || isUpdateOfArgument(v, module))
@@ -212,8 +213,19 @@ static void resultsToDestinations(func::FuncOp function, ModuleOp module) {
         position, v.getType(),
         b.getDictionaryAttr(b.getNamedAttr("bufferization.writable", b.getBoolAttr(true))),
         function.getLoc());
-    Value out = function.getArgument(position);
-    operand.set(
+    results.emplace_back(&operand, function.getArgument(position));
+  }
+  // In the order of their definitions: elimination of empty tensors gives a sum and its first
+  // term one buffer, and must come to the term first if that is returned too.
+  llvm::sort(results, [](const auto &x, const auto &y) {
+    Operation *first = x.first->get().getDefiningOp(), *second = y.first->get().getDefiningOp();
+    if (first == second)
+      return x.first->getOperandNumber() < y.first->getOperandNumber();
+    return first && second ? first->isBeforeInBlock(second) : !first;
+  });
+  for (auto [operand, out] : results) {
+    Value v = operand->get();
+    operand->set(
         bufferization::MaterializeInDestinationOp::create(b, function.getLoc(), v.getType(), v, out)
             .getResult());
   }

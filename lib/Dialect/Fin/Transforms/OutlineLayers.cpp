@@ -133,8 +133,17 @@ static void findBorder(Layer &layer) {
   }
 }
 
-/// For every output the input whose buffer it may take: of the same type, not yet
-/// taken. An appended cache needs none: it is the old one's buffer already.
+/// True if an op behind the layer reads `v` (`fin-observe` returns hidden states).
+static bool isReadBehind(const Layer &layer, Value v) {
+  Operation *last = layer.ops.back();
+  return llvm::any_of(v.getUsers(), [&](Operation *user) {
+    Operation *at = last->getBlock()->findAncestorOpInBlock(*user);
+    return at && last->isBeforeInBlock(at);
+  });
+}
+
+/// For every output the input whose buffer it may take: of the same type, not read any
+/// more, not yet taken. An appended cache needs none: it is the old one's buffer already.
 static FailureOr<SmallVector<std::optional<unsigned>>> findDestinations(const Layer &layer) {
   SmallVector<std::optional<unsigned>> destinations;
   llvm::SmallSet<unsigned, 4> taken;
@@ -145,7 +154,8 @@ static FailureOr<SmallVector<std::optional<unsigned>>> findDestinations(const La
     }
     std::optional<unsigned> found;
     for (auto [i, input] : llvm::enumerate(layer.inputs))
-      if (input.getType() == output.getType() && !taken.contains(i)) {
+      if (input.getType() == output.getType() && !taken.contains(i) &&
+          !isReadBehind(layer, input)) {
         found = i;
         break;
       }

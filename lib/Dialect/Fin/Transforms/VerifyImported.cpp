@@ -2,6 +2,7 @@
 
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
+#include "fingpt/Dialect/Fin/Utils/Taps.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -25,13 +26,17 @@ static LogicalResult verifySignature(func::FuncOp forward) {
                     : RankedTensorType();
   if (!tokens || tokens.getRank() != 2 || !tokens.getElementType().isInteger(32))
     return forward.emitError("the first argument of @forward must be tokens, tensor<?x?xi32>");
-  auto result = forward.getNumResults() == 1
+  auto result = forward.getNumResults() > 0
                     ? dyn_cast<RankedTensorType>(forward.getResultTypes()[0])
                     : RankedTensorType();
   if (!result || result.getRank() != 3 || !isa<FloatType>(result.getElementType()) ||
       ShapedType::isDynamic(result.getShape()[2]))
     return forward.emitError(
         "@forward must return one float tensor [batch, tokens, width] of static width");
+  for (unsigned i = 1; i < forward.getNumResults(); ++i)
+    if (!forward.getResultAttr(i, kTapAttr))
+      return forward.emitError("@forward must return one tensor and taps: result ")
+             << i << " has no attribute " << kTapAttr;
   return success();
 }
 

@@ -193,6 +193,50 @@ def FinUseKernels : Pass<"fin-use-kernels"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def FinObserve : Pass<"fin-observe", "::mlir::ModuleOp"> {
+  let summary = "@forward returns what calibration reads";
+  let description = [{
+    Adds to the results of `@forward` every distinct input of its linear layers: compiled, it hands
+    out activations beside its logits. `fin.tap` on a result lists the weights that read it, by the
+    names that all passes use; a weight of several linears is listed where it is used first.
+
+    ```mlir
+    func.func @forward(%tokens: tensor<?x?xi32>) -> tensor<?x?x49152xf32> {
+      …
+      %q = fin.linear %n, %wq : …
+      %k = fin.linear %n, %wk : …
+      …
+      return %logits : …
+    // becomes
+    func.func @forward(%tokens: tensor<?x?xi32>) -> (
+        tensor<?x?x49152xf32>,
+        tensor<?x?x576xf32> {fin.tap = ["layers.0.q_proj.weight", "layers.0.k_proj.weight"]},
+        …) {
+      …
+      return %logits, %n, … : …
+    ```
+
+    With `residual` the points of the residual stream follow, `fin.tap = ["residual.0"]` and so on:
+    the values at which one float tensor is all that is alive, two for a layer that adds twice.
+    These are the names of `fingpt calibrate --residual` and of the bases of `fin-slice`. A point
+    that linears read itself (post-norm models) is one result with all of its names.
+
+    The graph is not changed otherwise: taps are values that exist already. Runs before
+    `fin-add-kv-cache` and `fin-hoist-weights`. Refused: a `@forward` that has taps already, is
+    called, or has several blocks; an input that exists inside a region only; a regular expression
+    that cannot be read.
+  }];
+  let options = [
+    Option<"only", "only", "std::string", "\"\"", "Regular expression: weights by name">,
+    Option<"skip", "skip", "std::string", "\"\"", "Regular expression: weights to leave out">,
+    Option<"residual", "residual", "bool", "false", "Points of the residual stream too">
+  ];
+  let statistics = [
+    Statistic<"numTaps", "taps", "Distinct inputs of linears that are returned">,
+    Statistic<"numPoints", "points", "Points of the residual stream that are returned">
+  ];
+}
+
 def FinQuantizeWeights : Pass<"fin-quantize-weights", "::mlir::ModuleOp"> {
   let summary = "weights become codes, scales and residual pairs";
   let description = [{
@@ -476,8 +520,9 @@ def FinVerifyImported : Pass<"fin-verify-imported", "::mlir::ModuleOp"> {
   let description = [{
     The contract between import and everything after it: the module carries
     `fin.model`; `@forward` exists, is public, takes i32 tokens [batch, tokens]
-    first and returns one float tensor [batch, tokens, width]; every op is of
-    `fin` or an upstream tensor-level dialect; a key has one type.
+    first and returns one float tensor [batch, tokens, width], and taps
+    (`fin-observe`) besides; every op is of `fin` or an upstream tensor-level
+    dialect; a key has one type.
   }];
 }
 
