@@ -97,7 +97,8 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
     std::string_view part = text.substr(begin, end - begin);
     bool twice = part == "rot" ? recipe.rotate
                                : (part.substr(0, 5) == "slice" && recipe.slice > 0) ||
-                                     (part.substr(0, 4) == "drop" && recipe.dropLayers > 0);
+                                     (part.substr(0, 4) == "drop" && recipe.dropLayers > 0) ||
+                                     (part.substr(0, 2) == "kv" && recipe.kvBits > 0);
     if (twice)
       return wrong(part, "each rewrite once");
     if (part == "rot") {
