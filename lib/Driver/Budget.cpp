@@ -126,18 +126,27 @@ static double nominalBits(const WeightScheme &scheme) {
 std::vector<WeightScheme> Compression::budgetCandidates() const {
   const Recipe &recipe = options.recipe;
   const std::vector<WeightScheme> &all = recipe.candidates;
+  // Bits that the budget leaves per weight that has a choice.
   double target = 0;
-  if (recipe.bitsPerWeight)
-    target = *recipe.bitsPerWeight;
-  else if (recipe.size)
-    target = 8.0 * double(*recipe.size) / double(summary.plan.parameters);
+  if (recipe.bitsPerWeight || recipe.size) {
+    double bytes = recipe.size ? double(*recipe.size)
+                               : *recipe.bitsPerWeight * double(summary.plan.parameters) / 8;
+    double weights = 0;
+    bytes -= double(summary.plan.otherBytes);
+    for (const PlannedWeight &w : summary.plan.weights)
+      if (w.kept.empty())
+        weights += double(w.rows) * double(w.cols);
+      else
+        bytes -= double(w.bytesBefore);
+    target = weights > 0 ? std::max(8.0 * bytes / weights, 1e-9) : 0;
+  }
   std::vector<WeightScheme> near;
   for (const WeightScheme &s : all)
     if (double bits = nominalBits(s); target == 0 || (bits > target - 1.5 && bits < target + 1.9))
       near.push_back(s);
-  bool reaches = false; // something below the target must be among them
+  bool reaches = false; // something below the target must be among them, ragged groups included
   for (const WeightScheme &s : near)
-    reaches |= nominalBits(s) < target;
+    reaches |= nominalBits(s) < 0.97 * target;
   return reaches && near.size() >= 2 ? near : all;
 }
 

@@ -217,6 +217,16 @@ def test_perplexity_is_held(rise, tmp_path, llama, text):
     assert quality["perplexity"] <= quality["perplexity_before"] * (1 + float(rise.strip("+%")) / 100)
 
 
+@pytest.mark.parametrize("scheme", ["w2g32", "w3g64"])
+def test_budget_reaches_what_a_scheme_reaches(scheme, tmp_path, llama, text):
+    """The table stays and is most of the bytes: what is left decides which forms are tried."""
+    options = ["--embeddings", "keep"]
+    compress(llama, tmp_path / "uniform", text, "--scheme", scheme, *options)
+    size = json.loads((tmp_path / "uniform/report.json").read_text())["size"]["after_bytes"]
+    compress(llama, tmp_path / "budget", text, "--size", size, *options)
+    assert json.loads((tmp_path / "budget/report.json").read_text())["size"]["after_bytes"] <= size
+
+
 def test_budget_out_of_reach(tmp_path, llama, text):
     error = compress(llama, tmp_path / "out", text, "--size", "4KiB", code=1).stderr
     assert "budget" in error and "at least" in error
