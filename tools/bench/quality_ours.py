@@ -70,10 +70,10 @@ def run_fingpt(*arguments, log=None):
     return run.stdout
 
 
-def evaluate(directory, reference, text, chunks, context=512):
+def evaluate(directory, reference, text, chunks, context=512, tokenizer=()):
     """{ppl, kl, kl_99, same_top} of a model directory against its source."""
     m = json.loads(run_fingpt("eval", directory, "--against", reference, "--text", text,
-                              "--chunks", chunks, "--context", context, "--json", "--quiet"))
+                              "--chunks", chunks, "--context", context, "--json", "--quiet", *tokenizer))
     return {"chunks": chunks, "ppl": m["perplexity"], "kl": m["kl_mean"], "kl_99": m["kl_p99"],
             "same_top": m["same_top"]}
 
@@ -94,20 +94,22 @@ class Fingpt:
 
     def budget(self, limit):
         row = self.row(f"fingpt budget {limit:,}", self.reference.gguf_path,
-                       "--size", self.kept_bytes + limit, "--candidates", *CANDIDATES)
+                       "--size", self.kept_bytes + limit, "--candidates", ",".join(CANDIDATES))
         if row["linear_bytes"] > limit:
             raise SystemExit(f"error: {row['name']} takes {row['linear_bytes']:,} bytes of linears")
         return row
 
     def row(self, name, source, *options):
         options = [*map(str, options), "--embeddings", "keep"]
+        tokenizer = ["--tokenizer", self.reference.gguf_path]
 
         def make(folder):
             out, start = folder / "out", time.perf_counter()
             if not out.exists():
                 with open(folder / "log.txt", "a") as log:
                     run_fingpt("compress", source, "-o", out, "--calib",
-                               self.calibration.text_file(), "--eval-chunks", 0, *options, log=log)
+                               self.calibration.text_file(), "--eval-chunks", 0, *tokenizer,
+                               *options, log=log)
             return {"seconds": time.perf_counter() - start, "linear_bytes": linear_bytes(out),
                     "bytes": sum(size for _, _, size in stored_tensors(out).values()),
                     "dense": "out"}
