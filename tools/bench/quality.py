@@ -48,6 +48,8 @@ def arguments():
                         help="rows of fingpt with one form for every linear")
     parser.add_argument("--budgets", default="", metavar="BYTES,…|peers",
                         help="rows of fingpt of at most these bytes of linears")
+    parser.add_argument("--agreement", action="store_true",
+                        help="measure --schemes with quality_eval.py too; fail beyond 0.5%%")
     parser.add_argument("--check", action="store_true",
                         help="fail where a budget is worse than a scheme of no more bytes")
     parser.add_argument("--dense", action="append", default=[],
@@ -132,7 +134,9 @@ def main():
     if args.schemes or budgets:
         fingpt = Fingpt(calibration, chunks)
         for scheme in args.schemes:
-            show(fingpt.scheme(scheme))
+            show(row := fingpt.scheme(scheme))
+            if args.agreement and (difference := fingpt.agreement(row)) > 0.005:
+                sys.exit(f"error: {row['name']}: evaluators differ by {100 * difference:.2f}%")
         for budget in budgets:
             show(fingpt.budget(budget))
     for argument in args.dense:

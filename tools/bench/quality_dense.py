@@ -26,12 +26,13 @@ import numpy as np
 import quality_peers
 import torch
 from quality_eval import ROOT, digest
-from quality_ours import binary, evaluate, linear_bytes, run_fingpt
+from quality_ours import (binary, dense_state, evaluate, linear_bytes, run_fingpt,
+                          stored_tensors)
 from safetensors.torch import load_file, save_file
 
 TOKENS, SENTENCES = 16384, 300
 CANDIDATES = ("w2g128", "w2g64", "w2g32", "w3g256", "w3g128", "w3g64", "w3g32", "w4g128",
-              "w4g64", "w4g32", "w5g64", "w6g64")
+              "w4g64", "w4g32", "w5g64")
 
 
 def arguments():
@@ -101,15 +102,6 @@ def sentences(path):
     return found[:SENTENCES]
 
 
-def dense_state(setting, directory):
-    """Weights of a model directory as dense f32, under the names of the source."""
-    file = setting.folder / "dense.safetensors"
-    run = [binary("fingpt-opt"), directory, "--fin-materialize-weights",
-           f"--fin-write-params=file={file}", "-o", "/dev/null"]
-    quality_peers.subprocess.run(list(map(str, run)), check=True)
-    return {name.removesuffix(".dense"): t for name, t in load_file(file).items()}
-
-
 def embeddings(setting, state):
     from transformers import AutoTokenizer, BertConfig, BertModel
     model = BertModel(BertConfig.from_pretrained(setting.model), add_pooling_layer=False).eval()
@@ -130,7 +122,8 @@ def ranks(x):
 def encoder_measure(setting, directory):
     if not hasattr(setting, "dense"):
         setting.dense = embeddings(setting, load_file(setting.model / "model.safetensors"))
-    e, dense = embeddings(setting, dense_state(setting, directory)), setting.dense
+    e, dense = embeddings(
+        setting, dense_state(directory, setting.folder / "dense.safetensors")), setting.dense
     pairs = np.triu_indices(len(e), 1)
     spearman = np.corrcoef(*(ranks((x @ x.T).numpy()[pairs]) for x in (e, dense)))[0, 1]
     return {"cosine": (e * dense).sum(-1).mean().item(), "spearman": spearman}
@@ -171,7 +164,6 @@ def gptqmodel(setting, calibration, bits):
 
 
 def kept_bytes(setting, directory):
-    from quality_ours import stored_tensors
     sizes = stored_tensors(directory).values()
     return sum(size for _, _, size in sizes) - linear_bytes(directory)
 

@@ -10,7 +10,7 @@ Bytes are counted from the tensors of model.safetensors. `--size` is of the whol
 bytes of what is kept are added to a budget of linears.
 
 Measures are those of `fingpt eval --against`, the same protocol as quality_eval.py (`agreement`
-measures one directory both ways). Low-rank pairs and sliced weights are stored in 16 and 32 bits
+measures a row both ways). Low-rank pairs and sliced weights are stored in 16 and 32 bits
 and count as 16: the GGUF's own 5 bits would be the smaller form, so they are made of the f32
 weights.
 """
@@ -21,7 +21,8 @@ import struct
 import subprocess
 import time
 
-from quality_eval import ROOT, digest, tensor_bytes
+from quality_eval import ROOT, digest, logits_of, tensor_bytes
+from safetensors.torch import load_file
 
 # What budgets choose from. 576 and 1536 inputs are multiples of 96 and 192, too.
 CANDIDATES = ("w2g96", "w2g64", "w2g32", "w3g192", "w3g64", "w3g32", "w4g192", "w4g128", "w4g64",
@@ -78,6 +79,13 @@ def evaluate(directory, reference, text, chunks, context=512, tokenizer=()):
             "same_top": m["same_top"]}
 
 
+def dense_state(directory, file):
+    """Weights of a model directory as dense f32, under the names of the source, by way of `file`."""
+    subprocess.run([binary("fingpt-opt"), directory, "--fin-materialize-weights",
+                    f"--fin-write-params=file={file}", "-o", "/dev/null"], check=True)
+    return {name.removesuffix(".dense"): t.float() for name, t in load_file(file).items()}
+
+
 class Fingpt:
     def __init__(self, calibration, chunks):
         self.calibration, self.chunks = calibration, chunks
@@ -120,3 +128,10 @@ class Fingpt:
             kept.write_text(json.dumps(evaluate(row["dense"], self.reference.gguf_path,
                                                 self.reference.text_path, self.chunks)))
         return {**row, "measure": json.loads(kept.read_text())}
+
+    def agreement(self, row):
+        """The largest relative difference of KL and perplexity to those that quality_eval.py
+        finds for the dense weights."""
+        state = dense_state(row["dense"], row["dense"].parent / "dense.safetensors")
+        m = self.reference.measure(logits_of(state), self.chunks)
+        return max(abs(m[key] / row["measure"][key] - 1) for key in ("kl", "ppl"))
