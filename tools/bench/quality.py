@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Quality of compressed SmolLM2-135M at its exact stored bytes, beside other tools.
+r"""Quality of compressed SmolLM2-135M at its exact stored bytes, beside other tools.
 
-    tools/bench/quality.py --model M.gguf --calib FILE --text FILE --peers llama,gptqmodel
+    tools/bench/quality.py --model M.gguf --calib FILE --text FILE --peers llama,gptqmodel \
+        --schemes w4g64,w3g64 --budgets peers
     tools/bench/quality.py ... --dense 'gptq 3 bit=53084160:out/dense.safetensors'
 
 The reference is the model's weights dequantized to f32, the held-out text is --text, every
 tool calibrates on the first 16,384 tokens of --calib. Quality is weight-only: each tool's
 result is dequantized and run in f32 (see quality_eval.py for the measures, quality_peers.py
-for the tools). --dense adds a row from f32 weights under Hugging Face names:
-NAME=BYTES[/BYTES OF LINEARS]:FILE.
+for the tools, quality_ours.py for fingpt). --budgets adds rows of fingpt at the bytes of linears
+that are listed, or at those of every peer. --dense adds a row from f32 weights under Hugging Face
+names: NAME=BYTES[/BYTES OF LINEARS]:FILE.
+
+--check also exits with 1 if a budget does worse than a scheme that takes no more bytes.
 
 Compressed weights and measures stay in --cache, so that a rerun only prints. A table goes
 to stdout; --json also writes it with KL and NLL per chunk.
@@ -20,6 +24,7 @@ import sys
 
 import quality_peers
 from quality_eval import CHUNKS, QUICK_CHUNKS, ROOT, Reference
+from quality_ours import Fingpt
 
 PEERS = {
     "llama": [(quality_peers.llama_cpp, name) for name in ("Q2_K", "Q3_K_M", "Q4_K_M", "Q4_0")],
@@ -39,6 +44,14 @@ def arguments():
     parser.add_argument("--text", type=pathlib.Path, required=True, help="held-out text")
     parser.add_argument("--peers", default="", metavar=",".join(PEERS),
                         help="tools to run or to read from the cache")
+    parser.add_argument("--schemes", default="", metavar="SCHEME,…",
+                        help="rows of fingpt with one form for every linear")
+    parser.add_argument("--budgets", default="", metavar="BYTES,…|peers",
+                        help="rows of fingpt of at most these bytes of linears")
+    parser.add_argument("--agreement", action="store_true",
+                        help="measure --schemes with quality_eval.py too; fail beyond 0.5%%")
+    parser.add_argument("--check", action="store_true",
+                        help="fail where a budget is worse than a scheme of no more bytes")
     parser.add_argument("--dense", action="append", default=[],
                         metavar="NAME=BYTES[/LINEAR]:FILE", help="another row, may repeat")
     parser.add_argument("--quick", action="store_true",
@@ -46,7 +59,11 @@ def arguments():
     parser.add_argument("--cache", type=pathlib.Path, default=ROOT / ".cache/quality")
     parser.add_argument("--json", type=pathlib.Path, help="write rows and measures here")
     args = parser.parse_args()
-    args.peers = [peer for peer in args.peers.split(",") if peer]
+    for option in ("peers", "schemes", "budgets"):
+        setattr(args, option, [part for part in getattr(args, option).split(",") if part])
+    for budget in args.budgets:
+        if not budget.isdigit() and budget != "peers":
+            parser.error(f"--budgets {budget}: expected bytes or peers")
     for peer in args.peers:
         if peer not in PEERS:
             parser.error(f"no peer {peer!r}; there are {', '.join(PEERS)}")
@@ -63,6 +80,22 @@ def dense_row(argument):
         sys.exit(f"error: --dense {argument}: expected NAME=BYTES[/BYTES OF LINEARS]:FILE")
     return {"name": name, "bytes": int(total), "linear_bytes": int(linear) if linear else None,
             "dense": pathlib.Path(file)}
+
+
+def worse_than_uniform(rows, tolerance=0.01):
+    """Budgets of fingpt that lose to a scheme of no more bytes of linears, by more than a
+    hundredth of its KL or perplexity: [text]. Text that was not calibrated on decides."""
+    found = []
+    for row in rows:
+        for other in rows:
+            if (not row["name"].startswith("fingpt budget") or other["name"] == row["name"]
+                    or not other["name"].startswith("fingpt w")
+                    or other["linear_bytes"] > row["linear_bytes"]):
+                continue
+            found += [f"{row['name']}: {key} {row['measure'][key]:.4f}, {other['name']} has "
+                      f"{other['measure'][key]:.4f}" for key in ("kl", "ppl")
+                      if row["measure"][key] > (1 + tolerance) * other["measure"][key]]
+    return found
 
 
 def line(row, weights, linear_weights):
@@ -95,10 +128,23 @@ def main():
     for peer in args.peers:
         for make, *settings in PEERS[peer]:
             show(make(calibration, *settings))
+    budgets = [int(b) for b in args.budgets if b != "peers"]
+    if "peers" in args.budgets:
+        budgets += [row["linear_bytes"] for row in rows[1:]]
+    if args.schemes or budgets:
+        fingpt = Fingpt(calibration, chunks)
+        for scheme in args.schemes:
+            show(row := fingpt.scheme(scheme))
+            if args.agreement and (difference := fingpt.agreement(row)) > 0.005:
+                sys.exit(f"error: {row['name']}: evaluators differ by {100 * difference:.2f}%")
+        for budget in budgets:
+            show(fingpt.budget(budget))
     for argument in args.dense:
         show(dense_row(argument))
     if args.json:
         args.json.write_text(json.dumps({"chunks": chunks, "rows": rows}, indent=1))
+    if args.check and (found := worse_than_uniform(rows)):
+        sys.exit("error: worse than one form for all:\n" + "\n".join(found))
 
 
 if __name__ == "__main__":
