@@ -151,12 +151,12 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
 }
 
 /// Bytes and error of every candidate of every weight, with the factor to a loss; kept in the
-/// state weight by weight, so that a second run goes on.
+/// state segment by segment, so that a second run goes on.
 Status Compression::analyse() {
   using Run = SegmentedModel::Run;
   if (!state->get("analysis").is_null() && state->get("analysis").contains("complete"))
     return Status::ok();
-  Json analysis = Json::object();
+  Json analysis = state->get("analysis").is_null() ? Json::object() : state->get("analysis");
   std::vector<WeightScheme> candidates = budgetCandidates();
   uint64_t dense = 0;
   for (const PlannedWeight &w : summary.plan.weights)
@@ -175,6 +175,10 @@ Status Compression::analyse() {
   size_t done = 0;
   auto candidatesOf = [&](const PlannedWeight &plan, compress::ConstMatrixF w, const Gram *gram,
                           size_t segment) -> Status {
+    if (analysis.contains(plan.name)) { // of a run that was interrupted
+      ++done;
+      return Status::ok();
+    }
     Json list = Json::array();
     compress::WeightProblem problem{plan.name, w, gram, int64_t(plan.bytesBefore), true};
     for (const WeightScheme &scheme : candidates) {
@@ -242,6 +246,8 @@ Status Compression::analyse() {
           !s)
         return s;
     }
+    if (Status s = state->put("analysis", analysis); !s)
+      return s;
     if (probing && !segment.last)
       if (Status s = prober.pass(i); !s)
         return s;

@@ -1,7 +1,7 @@
 // Strict reading of JSON that comes from strangers, on nlohmann::json.
 //
 // Refused, with the byte offset: syntax errors, duplicate keys, nesting deeper
-// than 128, integers beyond ±2^63..2^64, numbers that overflow to infinity,
+// than 128, numbers that overflow to infinity,
 // invalid UTF-8. Typed access reports a JSON pointer:
 //   error: config.json:/hidden_size: expected a positive integer, got "big"
 #ifndef FINGPT_SUPPORT_JSON_H
