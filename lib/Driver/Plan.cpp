@@ -16,9 +16,14 @@ using compress::WeightScheme;
 bool isOutputHead(const fin::LinearWeight &w) {
   for (fin::LinearOp op : w.users) {
     Value v = op.getResult();
-    // Soft caps and other elementwise ops may follow.
-    while (v.hasOneUse() && !isa<func::ReturnOp>(*v.user_begin()) &&
-           (*v.user_begin())->getNumResults() == 1)
+    // Soft caps and scales may follow; not what mixes in other activations, or norms.
+    auto ofOneValue = [&](Operation *user) {
+      return user->getNumResults() == 1 && llvm::all_of(user->getOperands(), [&](Value operand) {
+               return operand == v || operand.getDefiningOp<arith::ConstantOp>() ||
+                      operand.getDefiningOp<tensor::SplatOp>();
+             });
+    };
+    while (v.hasOneUse() && !isa<func::ReturnOp>(*v.user_begin()) && ofOneValue(*v.user_begin()))
       v = (*v.user_begin())->getResult(0);
     if (v.hasOneUse() && isa<func::ReturnOp>(*v.user_begin()) && v.getType() == op.getType())
       return true;

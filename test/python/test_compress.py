@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from import_bridge import binary, forward
-from test_import_huggingface import make, tokens
+from test_import_huggingface import bert, make, tokens
 
 torch = pytest.importorskip("torch")
 tokenizers = pytest.importorskip("tokenizers")
@@ -225,6 +225,18 @@ def test_budget_reaches_what_a_scheme_reaches(scheme, tmp_path, llama, text):
     size = json.loads((tmp_path / "uniform/report.json").read_text())["size"]["after_bytes"]
     compress(llama, tmp_path / "budget", text, "--size", size, *options)
     assert json.loads((tmp_path / "budget/report.json").read_text())["size"]["after_bytes"] <= size
+
+
+def test_an_encoder_has_no_output_head(tmp_path):
+    """Norms and residual sums follow its last linear: it is one like the others."""
+    bert("BertModel").save_pretrained(tmp_path / "model")
+    fingpt("compress", tmp_path / "model", "-o", tmp_path / "out", "--scheme", "w4g32:rtn",
+           "--embeddings", "keep", "--no-calib")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    changed = [w["name"] for w in report["weights"] if w["bytes_after"] < w["bytes_before"]]
+    kept = [w["name"] for w in report["weights"] if w["bytes_after"] == w["bytes_before"]]
+    assert any(name.endswith("layer.2.output.dense.weight") for name in changed)
+    assert all("embeddings" in name for name in kept)
 
 
 def test_budget_out_of_reach(tmp_path, llama, text):
