@@ -1,8 +1,8 @@
 // Strict reading of JSON that comes from strangers, on nlohmann::json.
 //
 // Refused, with the byte offset: syntax errors, duplicate keys, nesting deeper
-// than 128, numbers that overflow to infinity,
-// invalid UTF-8. Typed access reports a JSON pointer:
+// than 128, numbers that overflow to infinity, invalid UTF-8. Integers that do
+// not fit 64 bits are floats. Typed access reports a JSON pointer:
 //   error: config.json:/hidden_size: expected a positive integer, got "big"
 #ifndef FINGPT_SUPPORT_JSON_H
 #define FINGPT_SUPPORT_JSON_H
