@@ -3,6 +3,7 @@
 #include "fingpt/Runtime/Kernels.h"
 #include "fingpt/Runtime/ThreadPool.h"
 #include "fingpt/Support/Float.h"
+#include "fingpt/Support/QuantizedRows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,7 +83,8 @@ void transformRun(float *x, int64_t n, float factor) {
 
 extern "C" void fingpt_quantize_rows_f32(const float *x, uint8_t *rows, int64_t count,
                                          int64_t width, int64_t bits, int64_t group) {
-  int64_t groups = width / group, codeBytes = width * bits / 8, rowBytes = codeBytes + groups * 4;
+  int64_t groups = width / group, codeBytes = width * bits / 8,
+          rowBytes = quantizedRowBytes(width, bits, group);
   auto body = [&](size_t begin, size_t end) {
     for (auto r = int64_t(begin); r < int64_t(end); ++r)
       for (int64_t g = 0; g < groups; ++g)

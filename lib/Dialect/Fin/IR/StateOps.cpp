@@ -1,8 +1,11 @@
 #include "ShapeUtils.h"
 
+#include "fingpt/Support/QuantizedRows.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
+using namespace fingpt;
 using namespace fingpt::fin;
 
 static LogicalResult verifyCache(Operation *op, Value cache) {

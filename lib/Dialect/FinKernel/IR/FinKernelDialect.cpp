@@ -1,8 +1,11 @@
 #include "fingpt/Dialect/FinKernel/IR/FinKernel.h"
 
+#include "fingpt/Support/QuantizedRows.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
+using namespace fingpt;
 using namespace fingpt::fin_kernel;
 
 #include "fingpt/Dialect/FinKernel/IR/FinKernelDialect.cpp.inc"
@@ -41,11 +44,6 @@ template <typename Op> static LogicalResult verifyDestination(Op op) {
   if (tensors && op->getResult(0).getType() != op.getOut().getType())
     return op.emitOpError("result and destination differ in type");
   return success();
-}
-
-/// Codes, then an f16 scale and minimum per group.
-static int64_t quantizedRowBytes(int64_t width, int64_t bits, int64_t group) {
-  return width * bits / 8 + width / group * 4;
 }
 
 static ArrayRef<int64_t> shapeOf(Value v) { return cast<ShapedType>(v.getType()).getShape(); }

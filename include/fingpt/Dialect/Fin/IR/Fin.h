@@ -29,11 +29,6 @@ mlir::Type accumulationType(mlir::Type storage);
 /// Bytes of a row of `n` codes of `bits` bits.
 inline int64_t packedRowBytes(int64_t n, unsigned bits) { return (n * bits + 7) / 8; }
 
-/// Bytes of a row of fin.quantize_rows: codes, then an f16 scale and minimum per group.
-inline int64_t quantizedRowBytes(int64_t width, int64_t bits, int64_t group) {
-  return width * bits / 8 + width / group * 4;
-}
-
 /// The i8 tensor type that stores `codes` (see fin.unpack).
 mlir::RankedTensorType packedType(mlir::RankedTensorType codes);
 
