@@ -87,6 +87,17 @@ std::string CompressedWeight::form() const {
 // The methods
 //===----------------------------------------------------------------------===//
 
+Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation) {
+  switch (truncation) {
+  case Truncation::Svd:
+    return Whitener::identity(gram.columns());
+  case Truncation::Asvd:
+    return Whitener::activationScale(gram.meanAbs());
+  default:
+    return Whitener::cholesky(gram.h);
+  }
+}
+
 namespace {
 
 /// One weight under one scheme.
@@ -104,11 +115,10 @@ private:
   Status awq(CompressedWeight &out, const std::vector<float> &sharedScales);
   Status addResidual(CompressedWeight &out);
   Status factorize(CompressedWeight &out);
-  Status addPair(CompressedWeight &out, const LowRank &factors,
-                 std::optional<QuantizedLowRank> coded);
+  bool addPair(CompressedWeight &out, LowRank factors, std::optional<QuantizedLowRank> coded) const;
   Result<Whitener> whitener() const;
   Rounding rounding() const;
-  void measure(CompressedWeight &out) const;
+  void keepRounding(CompressedWeight &out, QuantizedWeight plain) const;
   double relative(ConstMatrixF approximation) const;
 
   const WeightProblem &problem;
@@ -130,9 +140,16 @@ double Compressor::relative(ConstMatrixF approximation) const {
   return norm > 0 ? error / norm : (error > 0 ? INFINITY : 0);
 }
 
-void Compressor::measure(CompressedWeight &out) const {
-  if (!out.kept())
-    out.error = relative(out.dense());
+/// Never worse than plain rounding.
+void Compressor::keepRounding(CompressedWeight &out, QuantizedWeight plain) const {
+  out.error = relative(out.dense());
+  if (out.error <= out.roundingError)
+    return;
+  out.terms.clear();
+  out.inputScales.clear();
+  out.terms.emplace_back(std::move(plain));
+  out.error = out.roundingError;
+  out.note = "kept round-to-nearest: the method's output error is larger";
 }
 
 Rounding Compressor::rounding() const {
@@ -148,14 +165,7 @@ Result<Whitener> Compressor::whitener() const {
                        "none");
     return Whitener::identity(problem.w.cols);
   }
-  switch (scheme.truncation) {
-  case Truncation::Svd:
-    return Whitener::identity(problem.w.cols);
-  case Truncation::Asvd:
-    return Whitener::activationScale(problem.gram->meanAbs());
-  default:
-    return Whitener::cholesky(problem.gram->h);
-  }
+  return whitenerOf(*problem.gram, scheme.truncation);
 }
 
 static std::vector<float> f16Values(const std::vector<float> &values) {
@@ -208,7 +218,7 @@ Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   if (problem.quick)
     return gptq(w, problem.gram->h, *scheme.codes, options);
   QuantScheme searched = *scheme.codes;
-  searched.searchClip = !searched.doubleQuant && !searched.isLookup();
+  searched.searchClip |= !searched.doubleQuant && !searched.isLookup();
   auto r = gptq(w, problem.gram->h, searched, options);
   if (!r)
     return r;
@@ -222,6 +232,8 @@ Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   r->weight = std::move(refined->weight);
   r->weight.scheme = *scheme.codes;
   r->error = refined->error;
+  if (r->keptRounding) // where refinement began, no more
+    r->note.clear();
   return r;
 }
 
@@ -230,6 +242,10 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
   if (!plain)
     return plain.takeError();
   out.roundingError = relative(dequantized(*plain));
+  if (scheme.alternate) { // rounds by itself
+    out.terms.emplace_back(std::move(*plain));
+    return Status::ok();
+  }
   switch (rounding()) {
   case Rounding::Gptq: {
     if (!problem.gram)
@@ -239,42 +255,51 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
       return r.takeError();
     out.note = r->note;
     out.terms.emplace_back(std::move(r->weight));
+    keepRounding(out, std::move(*plain));
     return Status::ok();
   }
   case Rounding::Awq:
     if (!problem.gram)
       return Error::at(problem.name, "awq", "calibration statistics", "none");
-    return awq(out, sharedScales);
+    if (Status s = awq(out, sharedScales); !s)
+      return s;
+    keepRounding(out, std::move(*plain));
+    return Status::ok();
   case Rounding::Hqq: {
     auto r = hqq(problem.w, *scheme.codes);
     if (!r)
       return r.takeError();
     out.terms.emplace_back(std::move(r->weight));
+    out.error = relative(out.dense());
     return Status::ok();
   }
   default:
     out.terms.emplace_back(std::move(*plain));
+    out.error = out.roundingError;
     return Status::ok();
   }
 }
 
-/// f16 factors hold what they are given to 11 bits; both are brought to one magnitude first.
-Status Compressor::addPair(CompressedWeight &out, const LowRank &factors,
-                           std::optional<QuantizedLowRank> coded) {
+/// f16 factors hold what they are given to 11 bits; both of a term are brought to one magnitude
+/// first. False if they are beyond its range all the same.
+bool Compressor::addPair(CompressedWeight &out, LowRank factors,
+                         std::optional<QuantizedLowRank> coded) const {
   if (coded) {
     out.terms.emplace_back(std::move(*coded));
-    return Status::ok();
+    return true;
   }
+  balance(factors);
   LowRankTerm term{Matrix<float>(factors.b.view()), Matrix<float>(factors.a.view())};
+  bool fits = true;
   for (Matrix<float> *m : {&term.b, &term.a})
     for (int64_t i = 0; i < m->rows(); ++i)
       for (int64_t j = 0; j < m->cols(); ++j) {
         (*m)(i, j) = f16ToFloat(floatToF16((*m)(i, j)));
-        if (!std::isfinite((*m)(i, j)))
-          return Error::at(problem.name, "factors beyond the range of f16");
+        fits &= std::isfinite((*m)(i, j));
       }
-  out.terms.emplace_back(std::move(term));
-  return Status::ok();
+  if (fits)
+    out.terms.emplace_back(std::move(term));
+  return fits;
 }
 
 Status Compressor::addResidual(CompressedWeight &out) {
@@ -304,11 +329,16 @@ Status Compressor::addResidual(CompressedWeight &out) {
     return r.takeError();
   out.terms.clear();
   out.terms.emplace_back(std::move(r->base));
-  if (r->factors.rank() == 0) {
-    out.note = "the pair was no gain";
-    return Status::ok();
+  double alone = relative(out.dense());
+  if (r->factors.rank() > 0 && addPair(out, std::move(r->factors), std::move(r->codedPair))) {
+    out.error = relative(out.dense());
+    if (out.error < alone)
+      return Status::ok();
+    out.terms.pop_back(); // rounding of the factors took what they gave
   }
-  return addPair(out, r->factors, std::move(r->codedPair));
+  out.error = alone;
+  out.note = "the pair was no gain";
+  return Status::ok();
 }
 
 Status Compressor::factorize(CompressedWeight &out) {
@@ -333,7 +363,12 @@ Status Compressor::factorize(CompressedWeight &out) {
       return q.takeError();
     coded = std::move(*q);
   }
-  return addPair(out, factors, std::move(coded));
+  if (!addPair(out, std::move(factors), std::move(coded))) {
+    out.note = "factors beyond the range of f16";
+    return Status::ok();
+  }
+  out.error = relative(out.dense());
+  return Status::ok();
 }
 
 Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales) {
@@ -346,18 +381,15 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
   if (scheme.keep())
     return out;
   Status s = checkFinite(problem.w, problem.name);
+  if (s && problem.gram)
+    s = checkGram(problem.gram->h, problem.w.cols);
   if (s)
     s = scheme.codes ? quantizeWhole(out, sharedScales) : factorize(out);
-  if (s && scheme.residualRank > 0) {
-    if (!out.inputScales.empty())
-      return Error::at(problem.name, "a residual pair beside scaled inputs (awq)",
-                       "rtn, gptq or hqq", "awq");
+  if (s && scheme.residualRank > 0)
     s = addResidual(out);
-  }
   if (!s)
     return s.error().message().find(problem.name) == std::string::npos ? s.error().in(problem.name)
                                                                        : s.takeError();
-  measure(out);
   return out;
 }
 
@@ -378,8 +410,11 @@ Result<std::vector<CompressedWeight>> compressGroup(const std::vector<WeightProb
     if (awq && !(sharedScheme && *sharedScheme == schemes[i])) {
       std::vector<ConstMatrixF> weights;
       for (size_t j = i; j < problems.size(); ++j)
-        if (schemes[j] == schemes[i])
+        if (schemes[j] == schemes[i]) {
+          if (Status s = checkFinite(problems[j].w, problems[j].name); !s)
+            return s.takeError();
           weights.push_back(problems[j].w);
+        }
       auto found = searchAwqScales(weights, *problems[i].gram, *schemes[i].codes);
       if (!found)
         return found.error().in(problems[i].name);

@@ -11,6 +11,8 @@ Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatri
   if (residual.rows != 0 && (residual.rows != w.cols || residual.cols != w.rows))
     return Error::at("correction", "residual statistics",
                      std::to_string(w.cols) + "x" + std::to_string(w.rows), shape(residual));
+  if (Status s = checkFinite(w, "weight "); !s)
+    return s.takeError();
   DampingOptions options;
   options.fraction = damping;
   options.limit = std::max(options.limit, 100 * damping);

@@ -114,6 +114,14 @@ std::vector<double> Gram::meanAbs() const {
   return mean;
 }
 
+void Gram::addLookups() {
+  double mean = 0;
+  for (int64_t j = 0; j < columns(); ++j)
+    mean += h(j, j) / double(columns());
+  for (int64_t j = 0; j < columns(); ++j)
+    h(j, j) += mean;
+}
+
 Status Gram::merge(const Gram &other) {
   if (columns() != other.columns())
     return Error::at("Gram matrix", "columns", std::to_string(columns()),

@@ -86,6 +86,25 @@ double WeightSvd::tail(int64_t rank) const {
   return sum;
 }
 
+/// A power of two moves between the factors of terms [begin, end), until their largest elements
+/// have about one magnitude.
+static void balanceTerms(LowRank &factors, int64_t begin, int64_t end) {
+  auto each = [&](auto &&use) {
+    for (int64_t k = begin; k < end; ++k) {
+      for (int64_t i = 0; i < factors.b.rows(); ++i)
+        use(factors.b(i, k), true);
+      for (int64_t j = 0; j < factors.a.cols(); ++j)
+        use(factors.a(k, j), false);
+    }
+  };
+  double a = 0, b = 0;
+  each([&](double v, bool left) { (left ? b : a) = std::max(left ? b : a, std::fabs(v)); });
+  if (!(b > 0 && a > 0))
+    return;
+  auto shift = int(std::lround((std::log2(a) - std::log2(b)) / 2));
+  each([&](double &v, bool left) { v = std::ldexp(v, left ? shift : -shift); });
+}
+
 LowRank WeightSvd::factors(int64_t rank) const {
   rank = std::min(rank, static_cast<int64_t>(parts.sigma.size()));
   LowRank f{Matrix<double>(parts.u.rows(), rank), Matrix<double>(rank, parts.vt.cols())};
@@ -97,7 +116,13 @@ LowRank WeightSvd::factors(int64_t rank) const {
       f.a(k, j) = parts.vt(k, j) * root;
   }
   whitener->divide(f.a);
+  balanceTerms(f, 0, rank); // statistics may be of any scale
   return f;
+}
+
+void compress::balance(LowRank &factors) {
+  for (int64_t k = 0; k < factors.rank(); ++k)
+    balanceTerms(factors, k, k + 1);
 }
 
 Result<WeightSvd> compress::decompose(ConstMatrixD w, const Whitener &whitener) {

@@ -80,6 +80,10 @@ Result<WeightScheme> parseWeightScheme(std::string_view text) {
       if (!how.empty() && how != "loftq")
         return wrong(text, how, "loftq");
       scheme.alternate = how == "loftq";
+      if (scheme.rounding == Rounding::Awq)
+        return wrong(text, part, "no pair beside inputs that awq scales");
+      if (scheme.alternate && scheme.rounding == Rounding::Hqq)
+        return wrong(text, how, "rtn or gptq codes to alternate with");
     } else {
       Result<QuantScheme> codes = parseScheme(head);
       if (!codes)
@@ -151,6 +155,8 @@ int64_t storedBytes(const WeightScheme &scheme, int64_t rows, int64_t cols, int6
   }
   int64_t rank = std::min({scheme.residualRank, rows, cols});
   int64_t bytes = storedBytes(*scheme.codes, rows, cols);
+  if (scheme.rounding == Rounding::Awq)
+    bytes += 2 * cols; // 1/s
   return rank > 0 ? bytes + pairBytes(scheme.factors, rows, cols, rank) : bytes;
 }
 

@@ -8,19 +8,25 @@
 //
 //   cost(weight, form) = error(weight, form) · KL(weight, probe) / error(weight, probe)
 //
-// The probe is made as the final weight will be; the other forms are rounded to nearest, and their
-// errors taken down by what the method gained on the probe: also close, and much quicker.
+// The probe is made as the final weight will be; other codes without a method of their own are
+// rounded to nearest, and their errors taken down by what the method gained on the probe: also
+// close, and much quicker.
 #include "Compression.h"
 
 #include "fingpt/Compress/Allocate.h"
+#include "fingpt/Support/Build.h"
+
+#include "llvm/TargetParser/Host.h"
 
 #include <cmath>
 #include <unistd.h>
+#include <xxhash.h>
 
 using namespace mlir;
 
 namespace fingpt {
 
+using compress::CompressedWeight;
 using compress::Gram;
 using compress::WeightScheme;
 
@@ -98,22 +104,6 @@ private:
   int64_t held = 0;
 };
 
-/// The candidate that is probed: the smallest of at least three bits, so that its error is well
-/// above noise and still in the linear range.
-size_t probeCandidate(const Json &candidates) {
-  size_t best = 0;
-  double bestBits = 0;
-  for (size_t c = 0; c < candidates.size(); ++c) {
-    double bits = candidates[c]["bits"].get<double>();
-    bool better = bestBits < 3 ? bits > bestBits : bits >= 3 && bits < bestBits;
-    if (c == 0 || better) {
-      best = c;
-      bestBits = bits;
-    }
-  }
-  return best;
-}
-
 } // namespace
 
 /// Bits per weight of a form on a weight of usual size.
@@ -150,80 +140,165 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
   return reaches && near.size() >= 2 ? near : all;
 }
 
-/// Bytes and error of every candidate of every weight, with the factor to a loss; kept in the
-/// state segment by segment, so that a second run goes on.
-Status Compression::analyse() {
-  using Run = SegmentedModel::Run;
-  if (!state->get("analysis").is_null() && state->get("analysis").contains("complete"))
+/// True for forms that are measured by plain rounding in place of the method to come.
+static bool isQuick(const WeightScheme &scheme) {
+  return scheme.codes && scheme.rounding == compress::Rounding::Default;
+}
+
+/// What one weight may become.
+struct Choice {
+  std::vector<MeasuredForm> forms; ///< of the candidates
+  size_t probe = 0;                ///< the candidate that is probed
+};
+
+/// Nothing if a candidate has not been measured.
+static std::optional<Choice> choiceOf(const Measurements &measured, const PlannedWeight &weight,
+                                      const std::vector<WeightScheme> &candidates) {
+  Choice choice;
+  double bestBits = 0;
+  for (size_t c = 0; c < candidates.size(); ++c) {
+    const MeasuredForm *form =
+        measured.form(weight.name, compress::weightSchemeText(candidates[c]));
+    if (!form)
+      return std::nullopt;
+    choice.forms.push_back(*form);
+    // The smallest of at least three bits is probed: its error is well above noise and still in
+    // the linear range.
+    double bits = 8.0 * double(form->bytes) / (double(weight.rows) * double(weight.cols));
+    if (c == 0 || (bestBits < 3 ? bits > bestBits : bits >= 3 && bits < bestBits)) {
+      choice.probe = c;
+      bestBits = bits;
+    }
+  }
+  return choice;
+}
+
+/// Bytes and error of every candidate of one weight, and the probe.
+Status Compression::measureForms(const compress::WeightProblem &problem,
+                                 const std::vector<WeightScheme> &candidates,
+                                 llvm::function_ref<Result<double>(const CompressedWeight &)> kl) {
+  const PlannedWeight &plan = planned(problem.name);
+  for (const WeightScheme &scheme : candidates) {
+    std::string text = compress::weightSchemeText(scheme);
+    if (measured.form(plan.name, text))
+      continue;
+    WeightScheme quick = scheme;
+    if (isQuick(scheme))
+      quick.rounding = compress::Rounding::Nearest;
+    auto c = compress::compressWeight(problem, quick);
+    if (!c)
+      return c.takeError();
+    measured.setForm(plan.name, text,
+                     {c->kept() ? int64_t(plan.bytesBefore) : c->storedBytes(), c->error});
+  }
+  std::optional<Choice> choice = choiceOf(measured, plan, candidates);
+  const WeightScheme &scheme = candidates[choice->probe];
+  std::string text = compress::weightSchemeText(scheme);
+  const MeasuredProbe *known = measured.probe(plan.name, text);
+  if (known && (known->divergence || !kl))
     return Status::ok();
-  Json analysis = state->get("analysis").is_null() ? Json::object() : state->get("analysis");
-  std::vector<WeightScheme> candidates = budgetCandidates();
+  auto c = compress::compressWeight(problem, scheme);
+  if (!c)
+    return c.takeError();
+  MeasuredProbe probe{c->error, {}};
+  if (kl) {
+    Result<double> divergence = c->kept() ? Result<double>(0.0) : kl(*c);
+    if (!divergence)
+      return divergence.takeError();
+    probe.divergence = *divergence;
+  }
+  measured.setProbe(plan.name, text, probe);
+  return Status::ok();
+}
+
+/// The dense model stays in memory for probes.
+bool Compression::canProbe() const {
   uint64_t dense = 0;
   for (const PlannedWeight &w : summary.plan.weights)
     dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
   auto available = uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
-  bool probing = model.isDecoder() && dense < available / 2;
+  return model.isDecoder() && dense < available / 2;
+}
+
+/// A file for the measurements of this graph under these statistics by this program, if there is a
+/// cache.
+Result<std::string> Compression::measurementsFile(bool probing) const {
+  if (options.cacheDirectory.empty())
+    return std::string();
+  Result<std::string> graph = sourceHash(*rewritten, *params());
+  if (!graph)
+    return graph.takeError();
+  std::string key =
+      *graph + buildIdentity() + llvm::sys::getHostCPUName().str() + (probing ? " probing" : "");
+  uint64_t hash = XXH3_64bits(key.data(), key.size());
+  for (const SegmentSample &s : samples)
+    hash = XXH3_64bits_withSeed(s.tokens.data(), s.tokens.size() * sizeof(int32_t), hash);
+  return options.cacheDirectory + "/measurements/" + hex(hash) + ".json";
+}
+
+/// Measures every candidate of every weight, as far as earlier runs have not done so; the state
+/// keeps segment by segment what there is.
+Status Compression::analyse() {
+  using Run = SegmentedModel::Run;
+  bool probing = canProbe();
+  Result<std::string> file = measurementsFile(probing);
+  if (!file)
+    return file.takeError();
+  measured = Measurements(*file);
+  bool known = !measured.empty();
+  measured.add(state->get("measured"));
+  std::vector<WeightScheme> candidates = budgetCandidates();
+  size_t done = 0;
+  auto missing = [&](const PlannedWeight &w) {
+    std::optional<Choice> choice = choiceOf(measured, w, candidates);
+    if (!choice)
+      return true;
+    const MeasuredProbe *probe =
+        measured.probe(w.name, compress::weightSchemeText(candidates[choice->probe]));
+    return !probe || (probing && !probe->divergence);
+  };
+  auto wanted = [&](const PlannedWeight &w) { return w.kept.empty() && missing(w); };
   if (!probing)
     say("plan   sensitivities are not measured: " +
         std::string(model.isDecoder() ? "the dense model does not fit in half of the memory"
                                       : "not a language model"));
+  if (known)
+    say("budget measurements of an earlier run are used");
+  if (llvm::none_of(summary.plan.weights, wanted))
+    return Status::ok();
+
   Prober prober(*segments, samples);
   if (probing)
     if (Status s = prober.load(); !s)
       return s;
   std::vector<SegmentSample> run = samples;
-  size_t done = 0;
-  auto candidatesOf = [&](const PlannedWeight &plan, compress::ConstMatrixF w, const Gram *gram,
-                          size_t segment) -> Status {
-    if (analysis.contains(plan.name)) { // of a run that was interrupted
-      ++done;
-      return Status::ok();
-    }
-    Json list = Json::array();
-    compress::WeightProblem problem{plan.name, w, gram, int64_t(plan.bytesBefore), true};
-    for (const WeightScheme &scheme : candidates) {
-      WeightScheme quick = scheme;
-      if (quick.rounding == compress::Rounding::Default)
-        quick.rounding = compress::Rounding::Nearest;
-      auto c = compress::compressWeight(problem, quick);
-      if (!c)
-        return c.takeError();
-      int64_t bytes = c->kept() ? int64_t(plan.bytesBefore) : c->storedBytes();
-      list.push_back({{"scheme", compress::weightSchemeText(scheme)},
-                      {"bytes", bytes},
-                      {"bits", 8.0 * double(bytes) / (double(w.rows) * double(w.cols))},
-                      {"error", c->error}});
-    }
-    size_t p = probeCandidate(list);
-    auto probe = compress::compressWeight(problem, candidates[p]);
-    if (!probe)
-      return probe.takeError();
-    double error = list[p]["error"].get<double>(), factor = 1;
-    if (error > 0 && probe->error > 0) {
-      for (Json &candidate : list)
-        candidate["error"] = candidate["error"].get<double>() * probe->error / error;
-      if (probing && !probe->kept()) {
-        auto kl = prober.divergence(segment, plan.name, probe->dense());
-        if (!kl)
-          return kl.takeError();
-        factor = *kl / probe->error;
-      }
-    }
-    analysis[plan.name] = {{"candidates", std::move(list)}, {"sensitivity", factor}};
+  auto measureWeight = [&](const std::string &name, compress::ConstMatrixF w, const Gram *gram,
+                           size_t segment) -> Status {
+    const PlannedWeight &plan = planned(name);
     ++done;
+    if (!wanted(plan))
+      return Status::ok();
+    auto divergence = [&](const CompressedWeight &c) {
+      return prober.divergence(segment, name, c.dense());
+    };
+    llvm::function_ref<Result<double>(const CompressedWeight &)> kl;
+    if (probing)
+      kl = divergence;
+    if (Status s = measureForms({name, w, gram, int64_t(plan.bytesBefore), true}, candidates, kl);
+        !s)
+      return s;
     update("budget: " + std::to_string(done) + " of " +
-           std::to_string(summary.plan.weights.size()) + ", " + plan.name);
+           std::to_string(summary.plan.weights.size()) + ", " + name);
     return Status::ok();
   };
-  auto wanted = [&](const std::string &name) { return planned(name).kept.empty(); };
 
   // A table is part of segment 0, where the probes still are.
   for (const fin::LinearWeight &w : fin::linearWeights(forwardOf(*rewritten)))
-    if (w.embedding && w.users.empty() && wanted(w.name)) {
-      Result<fin::DenseWeight> values = fin::denseWeight(w.weight, *model.imported().params);
+    if (w.embedding && w.users.empty() && wanted(planned(w.name))) {
+      Result<fin::DenseWeight> values = fin::denseWeight(w.weight, *params());
       if (!values)
         return values.takeError();
-      if (Status s = candidatesOf(planned(w.name), values->view(), nullptr, 0); !s)
+      if (Status s = measureWeight(w.name, values->view(), nullptr, 0); !s)
         return s;
     }
   for (size_t i = 0; i < segments->size(); ++i) {
@@ -237,47 +312,56 @@ Status Compression::analyse() {
     if (!grams)
       return grams.takeError();
     for (const fin::LinearWeight &w : segment.weights) {
-      if (!wanted(w.name))
+      if (!planned(w.name).kept.empty())
         continue;
       std::optional<Gram> gram = gramOf(w.name, *grams, segment);
       // A tied head changes the embeddings, too.
-      if (Status s = candidatesOf(planned(w.name), weights.weight(w.name), gram ? &*gram : nullptr,
-                                  w.embedding ? 0 : i);
+      if (Status s = measureWeight(w.name, weights.weight(w.name), gram ? &*gram : nullptr,
+                                   w.embedding ? 0 : i);
           !s)
         return s;
     }
-    if (Status s = state->put("analysis", analysis); !s)
+    if (Status s = state->put("measured", measured.json()); !s)
       return s;
     if (probing && !segment.last)
       if (Status s = prober.pass(i); !s)
         return s;
   }
-  analysis["complete"] = true;
-  return state->put("analysis", std::move(analysis));
+  measured.store();
+  return Status::ok();
 }
 
 Status Compression::allocate() {
   const Recipe &recipe = options.recipe;
-  const Json &analysis = state->get("analysis");
   CompressPlan &plan = summary.plan;
   std::vector<WeightScheme> candidates = budgetCandidates();
   std::vector<compress::WeightCandidates> weights;
   std::vector<PlannedWeight *> targets;
   uint64_t fixed = plan.otherBytes;
   for (PlannedWeight &w : plan.weights) {
-    if (!analysis.contains(w.name)) {
+    std::optional<Choice> choice = choiceOf(measured, w, candidates);
+    if (!w.kept.empty() || !choice) {
       fixed += w.bytesBefore;
       continue;
     }
-    const Json &entry = analysis[w.name];
-    double factor = entry["sensitivity"].get<double>();
+    const MeasuredForm &plain = choice->forms[choice->probe];
+    const MeasuredProbe &probe =
+        *measured.probe(w.name, compress::weightSchemeText(candidates[choice->probe]));
+    // What the recipe's method gains over rounding, and what a unit of error costs.
+    double gain = 1, factor = 1;
+    if (plain.error > 0 && probe.error > 0) {
+      if (isQuick(candidates[choice->probe]))
+        gain = probe.error / plain.error;
+      factor = probe.divergence.value_or(probe.error) / probe.error;
+    }
     sensitivities[w.name] = factor;
     compress::WeightCandidates c;
     c.name = w.name;
-    int form = 0;
-    for (const Json &candidate : entry["candidates"])
-      c.candidates.push_back(
-          {candidate["bytes"].get<int64_t>(), candidate["error"].get<double>() * factor, form++});
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      const MeasuredForm &form = choice->forms[i];
+      double error = form.error * (isQuick(candidates[i]) ? gain : 1);
+      c.candidates.push_back({form.bytes, error * factor, int(i)});
+    }
     weights.push_back(std::move(c));
     targets.push_back(&w);
   }

@@ -1,4 +1,5 @@
 #include "fingpt/Driver/Compare.h"
+#include "fingpt/Driver/Calibrate.h"
 
 #include "fingpt/Runtime/ThreadPool.h"
 
@@ -90,14 +91,78 @@ double meanDivergence(const float *reference, const float *other, int64_t rows, 
   return rows > 0 ? sum / double(rows) : 0;
 }
 
+namespace {
+
+/// Sums up the scores of chunks.
+class Scores {
+public:
+  Scores(int64_t context, int64_t width) : context(context), width(width) {}
+  /// Logits [context, width] of both; the second half of the chunk counts.
+  Status add(const int32_t *chunk, const float *reference, const float *other);
+  double meanDivergence() const { return kls.empty() ? 0 : klSum / double(kls.size()); }
+  Result<Comparison> finish();
+
+private:
+  int64_t context, width;
+  std::vector<double> kls;
+  double klSum = 0, nll = 0, referenceNll = 0, same = 0;
+  size_t chunks = 0;
+};
+
+} // namespace
+
+Status Scores::add(const int32_t *chunk, const float *reference, const float *other) {
+  int64_t begin = context / 2, scored = context - 1 - begin;
+  std::vector<Score> scores(static_cast<size_t>(scored));
+  ThreadPool::global().parallelFor(size_t(scored), [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      size_t at = size_t(begin) + i;
+      scores[i] =
+          score(reference + at * size_t(width), other + at * size_t(width), width, chunk[at + 1]);
+    }
+  });
+  for (const Score &s : scores) {
+    if (!std::isfinite(s.kl) || !std::isfinite(s.nll))
+      return Error::at("comparison", "logits are not finite in chunk " + std::to_string(chunks));
+    kls.push_back(s.kl);
+    klSum += s.kl;
+    nll += s.nll;
+    referenceNll += s.referenceNll;
+    same += s.sameTop;
+  }
+  ++chunks;
+  return Status::ok();
+}
+
+Result<Comparison> Scores::finish() {
+  if (kls.empty())
+    return Error::at("comparison", "no whole chunk");
+  Comparison result;
+  result.tokens = int64_t(kls.size());
+  result.klMean = meanDivergence();
+  result.perplexity = std::exp(nll / double(result.tokens));
+  result.referencePerplexity = std::exp(referenceNll / double(result.tokens));
+  result.sameTop = same / double(result.tokens);
+  auto at = size_t(double(kls.size() - 1) * 0.99);
+  std::nth_element(kls.begin(), kls.begin() + long(at), kls.end());
+  result.klP99 = kls[at];
+  return result;
+}
+
+static Error otherVocabulary(int64_t reference, int64_t other) {
+  return Error::at("comparison", "vocabularies differ", std::to_string(reference) + " logits",
+                   std::to_string(other));
+}
+
+using Seconds = std::chrono::duration<double>;
+
 Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &code,
                                    const std::vector<int32_t> &tokens, int64_t context,
                                    const std::function<void(size_t, size_t, double)> &progress) {
   auto start = std::chrono::steady_clock::now();
   int64_t width = reference.outputWidth();
   if (code.outputWidth() != width)
-    return Error::at("comparison", "vocabularies differ", std::to_string(width) + " logits",
-                     std::to_string(code.outputWidth()));
+    return otherVocabulary(width, code.outputWidth());
   if (reference.elementBytes() != 4 || code.elementBytes() != 4)
     return Error::at("comparison", "precision", "f32", "another");
   int64_t vocabulary = std::min(reference.inputVocabulary(), code.inputVocabulary());
@@ -107,9 +172,7 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
                        "ids below " + std::to_string(vocabulary), std::to_string(t));
   size_t chunks = tokens.size() / size_t(context);
   std::vector<float> first(size_t(context * width)), second(first.size());
-  std::vector<double> kls;
-  Comparison result;
-  double nll = 0, referenceNll = 0, same = 0;
+  Scores scores(context, width);
   for (size_t c = 0; c < chunks; ++c) {
     std::vector<int32_t> chunk(tokens.begin() + long(c * size_t(context)),
                                tokens.begin() + long((c + 1) * size_t(context)));
@@ -118,40 +181,99 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
                                              TensorRef{logits->data(), {1, context, width}}});
           !s)
         return s.takeError();
-    int64_t begin = context / 2, scored = context - 1 - begin;
-    std::vector<Score> scores(static_cast<size_t>(scored));
-    ThreadPool::global().parallelFor(size_t(scored), [&](size_t from, size_t to) {
-      for (size_t i = from; i < to; ++i) {
-        size_t at = size_t(begin) + i;
-        scores[i] = score(first.data() + at * size_t(width), second.data() + at * size_t(width),
-                          width, chunk[at + 1]);
-      }
-    });
-    for (const Score &s : scores) {
-      if (!std::isfinite(s.kl) || !std::isfinite(s.nll))
-        return Error::at("comparison", "logits are not finite in chunk " + std::to_string(c));
-      kls.push_back(s.kl);
-      nll += s.nll;
-      referenceNll += s.referenceNll;
-      same += s.sameTop;
-    }
-    double sum = 0;
-    for (double kl : kls)
-      sum += kl;
-    result.klMean = sum / double(kls.size());
+    if (Status s = scores.add(chunk.data(), first.data(), second.data()); !s)
+      return s.takeError();
     if (progress)
-      progress(c + 1, chunks, result.klMean);
+      progress(c + 1, chunks, scores.meanDivergence());
   }
-  if (kls.empty())
-    return Error::at("comparison", "no whole chunk");
-  result.tokens = int64_t(kls.size());
-  result.perplexity = std::exp(nll / double(result.tokens));
-  result.referencePerplexity = std::exp(referenceNll / double(result.tokens));
-  result.sameTop = same / double(result.tokens);
-  auto at = size_t(double(kls.size() - 1) * 0.99);
-  std::nth_element(kls.begin(), kls.begin() + long(at), kls.end());
-  result.klP99 = kls[at];
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Result<Comparison> result = scores.finish();
+  if (result)
+    result->seconds = Seconds(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Piece by piece
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A model whose chunks have come to its last piece.
+struct BeforeHead {
+  std::unique_ptr<SegmentedModel> model;
+  std::vector<SegmentSample> samples;
+  SegmentWeights head;
+
+  size_t last() const { return model->size() - 1; }
+  int64_t width() const { return model->segment(last()).width; }
+  /// The sample's hidden state becomes logits.
+  Status finish(size_t chunk) {
+    return model->run(last(), SegmentedModel::Run::Advance, head, samples[chunk]);
+  }
+};
+
+} // namespace
+
+static Result<BeforeHead> runToHead(mlir::ModuleOp graph, const std::shared_ptr<ParamStore> &params,
+                                    const std::string &cacheDirectory,
+                                    const std::vector<int32_t> &tokens, int64_t context) {
+  BeforeHead run;
+  auto made = SegmentedModel::create(graph, params, cacheDirectory);
+  if (!made)
+    return made.takeError();
+  run.model = std::move(*made);
+  for (size_t at = 0; at + size_t(context) <= tokens.size(); at += size_t(context)) {
+    SegmentSample sample;
+    sample.length = context;
+    sample.tokens.assign(tokens.begin() + long(at), tokens.begin() + long(at) + context);
+    run.samples.push_back(std::move(sample));
+  }
+  for (size_t i = 0; i < run.last(); ++i) {
+    Result<SegmentWeights> weights = run.model->load(i);
+    if (!weights)
+      return weights.takeError();
+    if (Status s = advance(*run.model, i, *weights, run.samples); !s)
+      return s.takeError();
+  }
+  Result<SegmentWeights> head = run.model->load(run.last());
+  if (!head)
+    return head.takeError();
+  run.head = std::move(*head);
+  return run;
+}
+
+Result<Comparison> comparePiecewise(mlir::ModuleOp reference, mlir::ModuleOp graph,
+                                    const std::shared_ptr<ParamStore> &params,
+                                    const std::string &cacheDirectory,
+                                    const std::vector<int32_t> &tokens, int64_t context,
+                                    const std::function<void(size_t, size_t, double)> &progress) {
+  auto start = std::chrono::steady_clock::now();
+  auto first = runToHead(reference, params, cacheDirectory, tokens, context);
+  if (!first)
+    return first.takeError();
+  auto second = runToHead(graph, params, cacheDirectory, tokens, context);
+  if (!second)
+    return second.takeError();
+  if (first->width() != second->width())
+    return otherVocabulary(first->width(), second->width());
+  Scores scores(context, first->width());
+  size_t chunks = first->samples.size();
+  for (size_t c = 0; c < chunks; ++c) {
+    for (BeforeHead *run : {&*first, &*second})
+      if (Status s = run->finish(c); !s)
+        return s.takeError();
+    if (Status s = scores.add(first->samples[c].tokens.data(), first->samples[c].hidden.data(),
+                              second->samples[c].hidden.data());
+        !s)
+      return s.takeError();
+    for (BeforeHead *run : {&*first, &*second})
+      run->samples[c] = {};
+    if (progress)
+      progress(c + 1, chunks, scores.meanDivergence());
+  }
+  Result<Comparison> result = scores.finish();
+  if (result)
+    result->seconds = Seconds(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 

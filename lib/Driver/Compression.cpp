@@ -3,8 +3,6 @@
 #include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
 #include "fingpt/Driver/Report.h"
-#include "fingpt/Driver/SelfText.h"
-#include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
 
 #include "mlir/Parser/Parser.h"
@@ -13,8 +11,6 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <sys/statvfs.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 using namespace mlir;
@@ -38,26 +34,13 @@ static std::string textOf(ModuleOp module) {
   return text;
 }
 
-static std::string hex(uint64_t hash) {
+std::string hex(uint64_t hash) {
   char text[17];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
   return text;
 }
 
-uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
-  llvm::StringSet<> seen;
-  uint64_t bytes = 0;
-  graph.walk([&](fin::ParamOp op) {
-    if (seen.insert(op.getKey()).second)
-      if (const ParamInfo *info = params.find(op.getKey()))
-        bytes += info->bytes;
-  });
-  return bytes;
-}
-
-/// Tells models apart without reading all of them: the graph, and of every parameter its shape
-/// and 4 KiB from its beginning and middle.
-static Result<std::string> sourceHash(ModuleOp graph, const ParamStore &params) {
+Result<std::string> sourceHash(ModuleOp graph, const ParamStore &params) {
   XXH3_state_t *state = XXH3_createState();
   XXH3_64bits_reset(state);
   std::string text = textOf(graph);
@@ -83,132 +66,6 @@ static Result<std::string> sourceHash(ModuleOp graph, const ParamStore &params) 
   if (problem)
     return *problem;
   return hex(hash);
-}
-
-//===----------------------------------------------------------------------===//
-// Plan
-//===----------------------------------------------------------------------===//
-
-static uint64_t availableMemory() {
-  return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
-}
-
-static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
-                     bool decoder) {
-  const Recipe &recipe = options.recipe;
-  bool statistics =
-      options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
-  double tokens = statistics ? double(recipe.tokens) : 0;
-  double flops = 0;
-  uint64_t largest = 0, dense = 0;
-  for (const PlannedWeight &w : plan.weights) {
-    double m = double(w.rows), n = double(w.cols);
-    largest = std::max(largest, uint64_t(w.rows) * uint64_t(w.cols));
-    dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
-    if (w.table)
-      continue;
-    flops += tokens * (3 * m * n + 2 * n * n / 3);
-    double methods = recipe.hasBudget() ? double(recipe.candidates.size()) : 1;
-    if (!w.scheme.keep() && tokens > 0)
-      flops += methods * (3 * m * n * n + 2 * n * n * n);
-    if (w.scheme.residualRank > 0 || w.scheme.removed > 0)
-      flops += 20 * std::min(m, n) * m * n;
-  }
-  plan.seconds = flops / 40e9 + double(dense) / 1e9;
-  plan.peakBytes = uint64_t(tokens) * uint64_t(width) * 4 + largest * 16;
-  if (recipe.hasBudget())
-    plan.peakBytes += dense;
-  if (options.evaluationChunks > 0)
-    plan.peakBytes = std::max(plan.peakBytes, 2 * dense);
-}
-
-/// Tables alone are looked up in: their elements, with those of norms and biases, are
-/// parameters too.
-static uint64_t parameterCount(ModuleOp graph, const std::vector<PlannedWeight> &weights) {
-  uint64_t count = 0;
-  for (const PlannedWeight &w : weights)
-    count += uint64_t(w.rows) * uint64_t(w.cols);
-  fin::WeightAnalysis analysis;
-  llvm::DenseSet<Value> seen;
-  func::FuncOp forward = forwardOf(graph);
-  llvm::DenseSet<Value> known;
-  for (const fin::LinearWeight &w : fin::linearWeights(forward))
-    known.insert(w.weight);
-  forward.walk([&](Operation *op) {
-    if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
-      return;
-    for (Value v : op->getOperands())
-      if (analysis.isWeight(v) && !known.contains(v) && seen.insert(v).second)
-        if (auto type = dyn_cast<RankedTensorType>(v.getType());
-            type && !fin::weightParams(v).empty())
-          count += uint64_t(type.getNumElements());
-  });
-  return count;
-}
-
-static Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
-                                      const CompressOptions &options, bool decoder) {
-  auto weights = planWeights(forwardOf(graph), params, options.recipe);
-  if (!weights)
-    return weights.takeError();
-  CompressPlan plan;
-  plan.weights = std::move(*weights);
-  plan.bytesBefore = storedParameterBytes(graph, params);
-  plan.parameters = parameterCount(graph, plan.weights);
-  plan.otherBytes = plan.bytesBefore;
-  int64_t width = 0;
-  uint64_t before = 0;
-  for (const PlannedWeight &w : plan.weights) {
-    before += w.bytesBefore;
-    plan.bytesAfter += w.bytesAfter;
-    width = std::max(width, std::min(w.rows, w.cols));
-  }
-  plan.otherBytes -= std::min(before, plan.bytesBefore);
-  plan.bytesAfter += plan.otherBytes;
-  estimate(plan, options, width, decoder);
-  return plan;
-}
-
-Result<CompressPlan> planCompression(Model &model, const CompressOptions &options) {
-  bool statistics = options.calibration || (options.selfText && model.isDecoder());
-  if (!statistics && options.recipe.hasBudget())
-    return Error::at("budget", "needs statistics of inputs", "--calib FILE", "none");
-  const ParamStore &params = *model.imported().params;
-  Result<CompressPlan> plan = planGraph(model.graph(), params, options, model.isDecoder());
-  if (!plan)
-    return plan;
-  const Recipe &recipe = options.recipe;
-  if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget =
-        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
-    uint64_t least = plan->otherBytes;
-    for (const PlannedWeight &w : plan->weights) {
-      uint64_t smallest = w.bytesBefore;
-      if (w.kept.empty())
-        for (const WeightScheme &c : recipe.candidates)
-          smallest = std::min(
-              smallest, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore))));
-      least += smallest;
-    }
-    if (budget < least)
-      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
-                       bytesText(budget));
-    plan->bytesAfter = std::min(budget, plan->bytesBefore);
-  }
-  if (uint64_t available = availableMemory(); plan->peakBytes > available)
-    return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
-                     bytesText(available) + " available");
-  if (!options.output.empty()) {
-    std::filesystem::path directory = std::filesystem::absolute(options.output).parent_path();
-    struct statvfs disk{};
-    uint64_t needed = 2 * plan->bytesAfter;
-    if (::statvfs(directory.c_str(), &disk) == 0 &&
-        uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
-      return Error::at(escaped(directory.string(), 1000), "too little disk space",
-                       bytesText(needed),
-                       bytesText(uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize)));
-  }
-  return plan;
 }
 
 //===----------------------------------------------------------------------===//
@@ -294,92 +151,6 @@ Status Compression::open() {
   return readTexts();
 }
 
-/// Shorter sequences cost less to write one by one.
-constexpr int64_t kOwnContext = 256, kOwnTokens = 8192, kOwnHeldOut = 4;
-
-/// The model samples its calibration text, and more of it to be measured on. The tokens are kept:
-/// a run that goes on does not write them again.
-Status Compression::writeOwnText() {
-  context = std::min(context, kOwnContext);
-  int64_t sequences = std::max<int64_t>(1, std::min(options.recipe.tokens, kOwnTokens) / context);
-  int64_t measured = options.evaluationChunks > 0 && !options.evaluation
-                         ? std::min(options.evaluationChunks, kOwnHeldOut)
-                         : 0;
-  if (state->get("own_text").is_null()) {
-    update("compiling");
-    JITOptions jit;
-    jit.forward = false;
-    jit.keepStored = true;
-    jit.cacheDirectory = options.cacheDirectory;
-    auto code = model.compile(jit);
-    if (!code)
-      return code.takeError();
-    auto sampled = sampleSequences(model, **code, sequences + measured, context,
-                                   options.recipe.seed, [&](int64_t done, int64_t all) {
-                                     update("writing calibration text: " + std::to_string(done) +
-                                            " of " + std::to_string(all) + " tokens");
-                                   });
-    if (!sampled)
-      return sampled.takeError();
-    if (Status s = state->put("own_text", Json(*sampled)); !s)
-      return s;
-  }
-  calibrationName = "sampled from the model";
-  for (const Json &row : state->get("own_text")) {
-    auto tokens = row.get<std::vector<int32_t>>();
-    if (int64_t(samples.size()) < sequences) {
-      SegmentSample sample;
-      sample.length = context;
-      sample.tokens = std::move(tokens);
-      samples.push_back(std::move(sample));
-    } else {
-      heldOut.insert(heldOut.end(), tokens.begin(), tokens.end());
-      heldOutName = calibrationName;
-    }
-  }
-  return Status::ok();
-}
-
-Status Compression::readTexts() {
-  const Recipe &recipe = options.recipe;
-  size_t used = 0;
-  if (!options.calibration && options.selfText && model.isDecoder() && recipe.wantsCalibration())
-    if (Status s = writeOwnText(); !s)
-      return s;
-  if (options.calibration) {
-    CalibrationOptions calibration;
-    calibration.tokens = recipe.tokens;
-    calibration.context = context;
-    auto made = calibrationSamples(model, options.calibration->text, calibration);
-    if (!made)
-      return made.error().in(options.calibration->name);
-    samples = std::move(*made);
-    used = samples.size() * size_t(context);
-    calibrationName = options.calibration->name;
-  }
-  if (options.evaluationChunks <= 0 || !model.isDecoder())
-    return Status::ok();
-  const std::optional<NamedText> &text =
-      options.evaluation ? options.evaluation : options.calibration;
-  if (!text)
-    return Status::ok();
-  // Enough bytes for the tokens that are wanted.
-  size_t wanted = (options.evaluation ? 0 : used) + size_t(options.evaluationChunks * context);
-  size_t limit = std::min(text->text.size(), wanted * 16 + 4096);
-  while (limit < text->text.size() && (static_cast<uint8_t>(text->text[limit]) & 0xc0) == 0x80)
-    ++limit;
-  auto tokens = evaluationTokens(model, std::string_view(text->text).substr(0, limit), context, 0);
-  if (!tokens)
-    return tokens.error().in(text->name);
-  size_t begin = options.evaluation ? 0 : used;
-  if (tokens->size() > begin) {
-    size_t end = std::min(tokens->size(), begin + size_t(options.evaluationChunks * context));
-    heldOut.assign(tokens->begin() + long(begin), tokens->begin() + long(end));
-    heldOutName = text->name;
-  }
-  return Status::ok();
-}
-
 /// Segments if there are statistics to gather, else layers.
 void Compression::makeUnits() {
   func::FuncOp forward = forwardOf(*rewritten);
@@ -418,87 +189,14 @@ void Compression::makeUnits() {
 // Weights
 //===----------------------------------------------------------------------===//
 
-/// At most 64 singular values of w·R, R·Rᵀ = H, and their ranks: for people to look at.
-static void addSpectrum(Json &row, compress::ConstMatrixF w, const Gram *gram) {
-  using namespace compress;
-  Matrix<double> wide(w);
-  // The smaller of W·H·Wᵀ and its mirror image has the squares as eigenvalues.
-  Matrix<double> square;
-  if (gram && w.rows <= w.cols) {
-    square = product(timesSymmetric(wide, gram->h), wide, Transpose::No, Transpose::Yes);
-  } else if (gram) {
-    Result<Whitener> white = Whitener::cholesky(gram->h);
-    if (!white)
-      return;
-    Matrix<double> scaled = white->apply(wide);
-    square = product(scaled, scaled, Transpose::Yes, Transpose::No);
-  } else if (w.rows <= w.cols) {
-    square = product(wide, wide, Transpose::No, Transpose::Yes);
-  } else {
-    square = product(wide, wide, Transpose::Yes, Transpose::No);
-  }
-  if (square.rows() > 2048)
-    return; // minutes for a picture
-  Result<EigenPairs> pairs = eigh(square);
-  if (!pairs)
-    return;
-  Json values = Json::array(), ranks = Json::array();
-  auto n = int64_t(pairs->values.size());
-  for (int64_t k = 0; k < std::min<int64_t>(n, 64); ++k) {
-    int64_t rank = n <= 64 ? k : k * (n - 1) / 63;
-    double v = std::sqrt(std::max(0.0, pairs->values[size_t(rank)]));
-    values.push_back(double(float(v)));
-    ranks.push_back(rank);
-  }
-  row["spectrum"] = std::move(values);
-  row["spectrum_ranks"] = std::move(ranks);
-}
-
-static Json reportRow(const PlannedWeight &plan, const CompressedWeight *c) {
-  Json row = {{"name", plan.name},
-              {"layer", fin::layerOfName(plan.name)},
-              {"shape", {plan.rows, plan.cols}},
-              {"scheme", compress::weightSchemeText(plan.scheme)},
-              {"form", c ? c->form() : "kept"},
-              {"bytes_before", plan.bytesBefore}};
-  bool kept = !c || c->kept();
-  uint64_t bytes = kept ? plan.bytesBefore : uint64_t(c->storedBytes());
-  row["bytes_after"] = bytes;
-  row["bits"] = 8.0 * double(bytes) / (double(plan.rows) * double(plan.cols));
-  row["error"] = kept ? 0.0 : c->error;
-  row["rounding_error"] = kept ? 0.0 : c->roundingError;
-  row["rank"] = nullptr;
-  if (!kept)
-    for (const compress::WeightTerm &term : c->terms) {
-      if (const auto *pair = std::get_if<compress::QuantizedLowRank>(&term))
-        row["rank"] = pair->a.rows;
-      else if (const auto *factors = std::get_if<compress::LowRankTerm>(&term))
-        row["rank"] = factors->a.rows();
-    }
-  row["sensitivity"] = nullptr;
-  row["spectrum"] = Json::array();
-  row["spectrum_ranks"] = Json::array();
-  row["note"] = c ? c->note : "";
-  row["kept"] = kept;
-  row["kept_reason"] = !kept ? "" : !plan.kept.empty() ? plan.kept : c ? c->note : "";
-  return row;
-}
-
 std::optional<Gram> Compression::gramOf(const std::string &name, const std::vector<Gram> &grams,
                                         const Segment &segment) const {
   for (size_t t = 0; t < segment.taps.size(); ++t)
     for (const std::string &weight : segment.taps[t].weights)
       if (weight == name) {
         Gram gram = grams[t];
-        if (planned(name).table) {
-          // Tokens are looked up in it too: a row's own error counts beside that of the logits.
-          double mean = 0;
-          int64_t n = gram.columns();
-          for (int64_t j = 0; j < n; ++j)
-            mean += gram.h(j, j) / double(n);
-          for (int64_t j = 0; j < n; ++j)
-            gram.h(j, j) += mean;
-        }
+        if (planned(name).table)
+          gram.addLookups();
         return gram;
       }
   return std::nullopt;
@@ -579,6 +277,8 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
     std::vector<compress::Matrix<float>> targets(dense.size());
     for (size_t i = 0; i < dense.size(); ++i) {
       problems[i].w = dense[i].view();
+      if (Status finite = compress::checkFinite(problems[i].w, problems[i].name); !finite)
+        return finite;
       if (!unit.segment)
         continue;
       auto target =
@@ -786,23 +486,14 @@ Status Compression::compressUnits() {
 Status Compression::measure() {
   if (heldOut.empty())
     return Status::ok();
-  JITOptions jit;
-  jit.cache = false;
-  jit.keepStored = true;
-  jit.cacheDirectory = options.cacheDirectory;
-  update("compiling both models");
-  auto reference = JITModel::compile(model.graph(), model.imported().params, jit);
-  if (!reference)
-    return reference.takeError();
-  auto code = JITModel::compile(*result, model.imported().params, jit);
-  if (!code)
-    return code.takeError();
-  auto compared = compareOnTokens(
-      **reference, **code, heldOut, context, [&](size_t chunk, size_t all, double kl) {
-        char line[100];
-        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f", chunk, all, kl);
-        update(line);
-      });
+  update("running both models");
+  auto compared = comparePiecewise(model.graph(), *result, params(), options.cacheDirectory,
+                                   heldOut, context, [&](size_t chunk, size_t all, double kl) {
+                                     char line[100];
+                                     std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f",
+                                                   chunk, all, kl);
+                                     update(line);
+                                   });
   if (!compared)
     return compared.takeError();
   summary.quality = *compared;
@@ -835,76 +526,6 @@ Status Compression::holdPerplexity() {
   limit *= 0.9 * *recipe.maxPerplexity / rise;
   summary.tightened = true;
   return state->put("tightened", {{"limit", limit}, {"tries", tries + 1}});
-}
-
-Json Compression::report() const {
-  const CompressPlan &plan = summary.plan;
-  std::string source = model.imported().source;
-  while (source.size() > 1 && source.back() == '/')
-    source.pop_back();
-  Json out = {{"format_version", 1},
-              {"tool", "fingpt 0.1.0"},
-              {"model",
-               {{"source", source.substr(source.find_last_of('/') + 1)},
-                {"architecture", model.architecture()},
-                {"parameters", plan.parameters}}},
-              {"recipe", options.recipe.json()}};
-  if (auto facts = model.graph()->getAttrOfType<fin::ModelAttr>("fin.model"))
-    out["model"]["layers"] = facts.getLayers();
-  out["size"] = {
-      {"before_bytes", plan.bytesBefore},
-      {"after_bytes", summary.bytesAfter},
-      {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
-      {"bits_per_weight", summary.bitsPerWeight}};
-  out["quality"] = nullptr;
-  if (const auto &q = summary.quality)
-    out["quality"] = {{"text", heldOutName},
-                      {"tokens", q->tokens},
-                      {"perplexity_before", q->referencePerplexity},
-                      {"perplexity", q->perplexity},
-                      {"kl_mean", q->klMean},
-                      {"kl_p99", q->klP99},
-                      {"same_top", q->sameTop}};
-  out["calibration"] = nullptr;
-  if (!samples.empty())
-    out["calibration"] = {{"text", calibrationName},
-                          {"tokens", int64_t(samples.size()) * context},
-                          {"context", context},
-                          {"sequential", options.recipe.sequential}};
-  out["rewrites"] = rewrites;
-  out["weights"] = rows;
-  out["provenance"] = {{"source_hash", state->get("fingerprint")["source"]},
-                       {"calibration_hash", textFingerprint(options.calibration)},
-                       {"versions", {{"fingpt", "0.1.0"}, {"llvm", LLVM_VERSION_STRING}}}};
-  return out;
-}
-
-Status Compression::publish() {
-  Json full = report();
-  ImportedModel out;
-  out.graph = OwningOpRef<ModuleOp>(result->clone());
-  out.params = model.imported().params;
-  out.kind = model.imported().kind;
-  out.source = model.imported().source;
-  out.architecture = model.imported().architecture;
-  out.config = model.imported().config;
-  WriteOptions write;
-  write.replace = options.force;
-  write.extra = {{"recipe", options.recipe.json()}, {"size", full["size"]}};
-  write.files.emplace_back("report.json", full.dump(1) + "\n");
-  if (Result<Report> page = parseReport(full, "report.json"))
-    write.unlisted.emplace_back("report.html", reportHtml(*page));
-  else // hours of work are not thrown away for a page
-    say("note   report.html is not written: " + page.error().message());
-  Json lock = {{"format_version", 1},
-               {"recipe", options.recipe.json()},
-               {"fingerprint", state->get("fingerprint")}};
-  write.files.emplace_back("run.lock", lock.dump(1) + "\n");
-  update("writing");
-  if (Status s = writeModelDirectory(out, options.output, write); !s)
-    return s;
-  state->remove();
-  return Status::ok();
 }
 
 /// Weights have other shapes and bytes after rewrites; what counts as before is the original.

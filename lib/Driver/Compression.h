@@ -4,6 +4,7 @@
 
 #include "CompressPlan.h"
 #include "CompressState.h"
+#include "Measurements.h"
 
 #include "fingpt/Compress/CompressedWeight.h"
 #include "fingpt/Driver/Calibrate.h"
@@ -34,9 +35,11 @@ private:
 
   Status open();
   Status openFinished(const Json &fingerprint);
+  Status planRewritten();
+
+  /// CompressionTexts.cpp
   Status readTexts();
   Status writeOwnText();
-  Status planRewritten();
 
   /// GraphRewrites.cpp
   Status rewriteGraph();
@@ -57,10 +60,18 @@ private:
   Status catchUp(size_t units);
   Status measure();
   Status holdPerplexity();
+
+  /// CompressionReport.cpp
+  Json report() const;
   Status publish();
 
   /// Budget.cpp
   std::vector<compress::WeightScheme> budgetCandidates() const;
+  bool canProbe() const;
+  Result<std::string> measurementsFile(bool probing) const;
+  Status measureForms(
+      const compress::WeightProblem &problem, const std::vector<compress::WeightScheme> &candidates,
+      llvm::function_ref<Result<double>(const compress::CompressedWeight &)> divergence);
   Status analyse();
   Status allocate();
 
@@ -70,7 +81,6 @@ private:
                                        const std::vector<compress::Gram> &grams,
                                        const Segment &segment) const;
   Json fingerprint() const;
-  Json report() const;
   void say(const std::string &line) const {
     if (options.say)
       options.say(line);
@@ -95,16 +105,32 @@ private:
   std::vector<Unit> units;
   std::vector<Json> rewrites; ///< for the report
   std::vector<Json> rows;     ///< of the report, in order of compression
+  Measurements measured;
   Json sensitivities = Json::object();
   size_t compressed = 0, total = 0;
   bool finished = false; ///< by an earlier run
   Clock clock;
 };
 
-/// Elements of every parameter of a graph, each once.
+/// CompressionPlan.cpp: bytes of every parameter of a graph, each once.
 uint64_t storedParameterBytes(mlir::ModuleOp graph, const ParamStore &params);
 
+Result<CompressPlan> planGraph(mlir::ModuleOp graph, const ParamStore &params,
+                               const CompressOptions &options, bool decoder);
+
+/// CompressionReport.cpp: a row of the report; without `c` of a weight that is kept.
+Json reportRow(const PlannedWeight &plan, const compress::CompressedWeight *c);
+
+/// Adds singular values of w, under the statistics if there are any.
+void addSpectrum(Json &row, compress::ConstMatrixF w, const compress::Gram *gram);
+
 mlir::func::FuncOp forwardOf(mlir::ModuleOp module);
+
+/// Tells models apart without reading all of them: the graph, and of every parameter its shape
+/// and 4 KiB from its beginning and middle.
+Result<std::string> sourceHash(mlir::ModuleOp graph, const ParamStore &params);
+
+std::string hex(uint64_t hash);
 
 } // namespace fingpt
 

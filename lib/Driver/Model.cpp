@@ -4,8 +4,6 @@
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Utils/ModelParams.h"
 
-#include <filesystem>
-
 using namespace mlir;
 
 namespace fingpt {
@@ -54,40 +52,12 @@ bool Model::isDecoder() const {
   return causal && vocabSize() > 0;
 }
 
-/// A llama2.c file carries no tokenizer: it lies beside it, as tokenizer.bin or as
-/// the only tok*.bin.
-static Result<std::string> findTokenizerBin(const std::string &source) {
-  namespace fs = std::filesystem;
-  fs::path directory = fs::path(source).parent_path();
-  std::error_code ec;
-  std::vector<std::string> found;
-  for (const fs::directory_entry &entry :
-       fs::directory_iterator(directory.empty() ? "." : directory, ec)) {
-    std::string name = entry.path().filename().string();
-    if (name == "tokenizer.bin")
-      return entry.path().string();
-    if (StringRef(name).starts_with("tok") && StringRef(name).ends_with(".bin"))
-      found.push_back(entry.path().string());
-  }
-  if (found.size() == 1)
-    return found.front();
-  return Error::at(escaped(source, 1000), "no tokenizer: expected tokenizer.bin beside the file "
-                                          "(--tokenizer names another)");
-}
-
 Result<const Tokenizer *> Model::tokenizer() {
   if (!tokens) {
-    std::string path = tokenizerPath;
-    if (path.empty()) {
-      path = model->source;
-      if (model->kind == SourceKind::Llama2C) {
-        Result<std::string> found = findTokenizerBin(path);
-        if (!found)
-          return found.takeError();
-        path = *found;
-      }
-    }
-    Result<std::unique_ptr<Tokenizer>> loaded = Tokenizer::load(path);
+    Result<std::string> path = tokenizerPath(*model);
+    if (!path)
+      return path.takeError();
+    Result<std::unique_ptr<Tokenizer>> loaded = Tokenizer::load(*path);
     if (!loaded)
       return loaded.takeError();
     tokens = std::move(*loaded);

@@ -90,6 +90,60 @@ static Status copyFile(const std::string &from, const std::string &to) {
   return writeFileAtomically(to, (*file)->view());
 }
 
+static bool endsWith(const std::string &text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+Result<std::string> tokenizerPath(const ImportedModel &model) {
+  if (!model.tokenizer.empty())
+    return model.tokenizer;
+  if (model.kind != SourceKind::Llama2C && model.kind != SourceKind::MLIRFile)
+    return model.source;
+  std::string directory = fs::path(model.source).parent_path().string();
+  if (directory.empty())
+    directory = ".";
+  if (model.kind == SourceKind::MLIRFile)
+    return directory;
+  std::error_code ec;
+  std::vector<std::string> found;
+  for (const fs::directory_entry &entry : fs::directory_iterator(directory, ec)) {
+    std::string name = entry.path().filename().string();
+    if (name == "tokenizer.bin")
+      return entry.path().string();
+    if (name.compare(0, 3, "tok") == 0 && endsWith(name, ".bin"))
+      found.push_back(entry.path().string());
+  }
+  if (found.size() == 1)
+    return found.front();
+  return Error::at(escaped(model.source, 1000),
+                   "no tokenizer: expected tokenizer.bin beside the file "
+                   "(--tokenizer names another)");
+}
+
+/// Under the name by which a model directory knows this kind of file.
+static Result<std::vector<std::string>> copyTokenizerFile(const std::string &path, bool gguf,
+                                                          const std::string &directory) {
+  std::vector<std::string> out;
+  if (gguf) {
+    auto file = GGUFFile::open(path);
+    if (!file)
+      return file.takeError();
+    if (!(*file)->find("tokenizer.ggml.model"))
+      return out;
+    out.emplace_back("tokenizer.gguf");
+    if (Status s = writeFileAtomically(directory + "/" + out.back(), tokenizerHead(**file)); !s)
+      return s.takeError();
+    return out;
+  }
+  for (const char *kind : {".json", ".model", ".bin"})
+    if (endsWith(path, kind)) {
+      out.push_back(std::string("tokenizer") + kind);
+      if (Status s = copyFile(path, directory + "/" + out.back()); !s)
+        return s.takeError();
+    }
+  return out;
+}
+
 Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
                                                const std::string &directory) {
   static constexpr const char *kNames[] = {"tokenizer.json",
@@ -101,33 +155,26 @@ Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
                                            "vocab.txt",
                                            "tokenizer.model",
                                            "spiece.model",
+                                           "sentencepiece.bpe.model",
                                            "tokenizer.bin",
                                            "tokenizer.gguf",
                                            "chat_template.jinja",
                                            "chat_template.json",
                                            "generation_config.json"};
+  Result<std::string> from = tokenizerPath(model);
+  std::error_code ec;
+  if (!from)
+    return std::vector<std::string>();
+  if (fs::is_regular_file(*from, ec)) {
+    bool gguf =
+        endsWith(*from, ".gguf") || (model.tokenizer.empty() && model.kind == SourceKind::GGUF);
+    return copyTokenizerFile(*from, gguf, directory);
+  }
   std::vector<std::string> out;
-  if (model.kind == SourceKind::GGUF) {
-    auto file = GGUFFile::open(model.source);
-    if (!file)
-      return file.takeError();
-    if (!(*file)->find("tokenizer.ggml.model"))
-      return out;
-    out.emplace_back("tokenizer.gguf");
-    if (Status s = writeFileAtomically(directory + "/" + out.back(), tokenizerHead(**file)); !s)
-      return s.takeError();
-    return out;
-  }
-  std::string from = model.source;
-  if (model.kind == SourceKind::Llama2C || model.kind == SourceKind::MLIRFile) {
-    size_t slash = from.find_last_of('/');
-    from = slash == std::string::npos ? "." : from.substr(0, slash);
-  }
   for (const char *name : kNames) {
-    std::error_code ec;
-    if (!fs::is_regular_file(from + "/" + name, ec))
+    if (!fs::is_regular_file(*from + "/" + name, ec))
       continue;
-    if (Status s = copyFile(from + "/" + name, directory + "/" + name); !s)
+    if (Status s = copyFile(*from + "/" + name, directory + "/" + name); !s)
       return s.takeError();
     out.emplace_back(name);
   }

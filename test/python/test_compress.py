@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import re
 import subprocess
 import time
@@ -239,6 +240,24 @@ def test_an_encoder_has_no_output_head(tmp_path):
     assert all("embeddings" in name for name in kept)
 
 
+def test_measurements_serve_the_next_size(tmp_path, llama, text, monkeypatch):
+    cache, note = tmp_path / "cache", "measurements of an earlier run"
+    monkeypatch.setenv("FINGPT_CACHE_DIR", str(cache))
+
+    def run(name, bits, *options):
+        return compress(llama, tmp_path / name, text, "--bpw", bits, "--candidates",
+                        "w3g32,w4g32,w6g32", *options).stderr
+
+    assert note not in run("first", 5.0)
+    assert note in run("second", 4.5)
+    assert note not in run("alone", 4.5, "--no-cache")
+    assert digest(tmp_path / "second") == digest(tmp_path / "alone")
+    file, = (cache / "measurements").iterdir()
+    file.write_text('{"model.layers.0.mlp.up_proj.weight": {"forms": {"w3g32": [-1, "x"]}}}')
+    run("damaged", 4.5)
+    assert digest(tmp_path / "damaged") == digest(tmp_path / "alone")
+
+
 def test_budget_out_of_reach(tmp_path, llama, text):
     error = compress(llama, tmp_path / "out", text, "--size", "4KiB", code=1).stderr
     assert "budget" in error and "at least" in error
@@ -275,7 +294,7 @@ def phase_of(out):
     if segments:
         return f"segment {segments}"
     try:
-        return "segment 0" if "analysis" in json.loads((partial / "state.json").read_text()) \
+        return "segment 0" if "measured" in json.loads((partial / "state.json").read_text()) \
             else "calibration"
     except OSError:
         return "start"
@@ -307,6 +326,7 @@ def test_interrupted_runs_end_with_the_same_bytes(options, share, tmp_path, llam
         ["--tokens", str(16 * CONTEXT), "--calib", str(text), *options]
 
     def start(out, cache):
+        shutil.rmtree(cache / "measurements", ignore_errors=True)  # of the attempts before
         return subprocess.Popen(
             [binary("fingpt"), "compress", str(llama), "-o", str(out), "--context", str(CONTEXT),
              "--eval-chunks", "4", *options],

@@ -4,6 +4,7 @@ A tiny random model is written as llama.cpp's converter would write it (names,
 permuted rows, norms plus one, transposed Conv1D), its matrices in a block format;
 the model that transformers runs gets the decoded weights.
 """
+import json
 import struct
 import subprocess
 
@@ -238,11 +239,8 @@ def test_rows_of_fused_quantized_weights(name, kind, tmp_path):
     agree(tmp_path / "model.gguf", model, tokens())
 
 
-@pytest.mark.parametrize("separate", [False, True])
-def test_llama2c(separate, tmp_path):
+def write_llama2c(path, model, separate=False):
     """dim, hidden, layers, heads, kv heads, vocab (negative: own head), sequence."""
-    model = make(tmp_path / "hf", "llama", rms_norm_eps=1e-5,
-                 tie_word_embeddings=not separate)
     c, t = model.config, dict(model.named_parameters())
     layers = [f"model.layers.{i}." for i in range(c.num_hidden_layers)]
     half = c.hidden_size // c.num_attention_heads // 2
@@ -264,9 +262,64 @@ def test_llama2c(separate, tmp_path):
     header = struct.pack("<7i", c.hidden_size, c.intermediate_size, c.num_hidden_layers,
                          c.num_attention_heads, c.num_key_value_heads,
                          -c.vocab_size if separate else c.vocab_size, 64)
-    path = tmp_path / "model.bin"
     path.write_bytes(header + b"".join(a.astype(np.float32).tobytes() for a in arrays))
-    agree(path, model, tokens())
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_llama2c(separate, tmp_path):
+    model = make(tmp_path / "hf", "llama", rms_norm_eps=1e-5, tie_word_embeddings=not separate)
+    write_llama2c(tmp_path / "model.bin", model, separate)
+    agree(tmp_path / "model.bin", model, tokens())
+
+
+def write_vocabulary(path):
+    """300 tokens; the letters are 259 and up, abc is 287."""
+    pieces = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{i:02X}>" for i in range(256)),
+              *(chr(97 + i) for i in range(26)), *("ab bc abc".split()),
+              *(f"q{i}" for i in range(12))]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(struct.pack("<i", 8) + b"".join(
+        struct.pack("<fi", -float(i), len(p)) + p.encode() for i, p in enumerate(pieces)))
+    return path
+
+
+def prompt_tokens(model):
+    run = subprocess.run([binary("fingpt"), "run", str(model), "--prompt", "abc", "-n", "2",
+                          "--json"], check=True, timeout=120, capture_output=True, text=True)
+    return json.loads(run.stdout)["prompt_tokens"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_tokenizer_of_llama2c_is_kept(beside, tmp_path):
+    """Beside the file under its customary name, or named by --tokenizer."""
+    write_llama2c(tmp_path / "model.bin",
+                  make(tmp_path / "hf", "llama", vocab_size=300, tie_word_embeddings=True))
+    file = write_vocabulary(tmp_path / ("tok300.bin" if beside else "elsewhere/words.bin"))
+    option = [] if beside else ["--tokenizer", str(file)]
+    for verb, *rest in [("import",), ("compress", "--scheme", "w8:rtn", "--eval-chunks", "0")]:
+        out = tmp_path / verb
+        subprocess.run([binary("fingpt"), verb, str(tmp_path / "model.bin"), "-o", str(out),
+                        *option, *rest], check=True, timeout=120)
+        assert (out / "tokenizer.bin").read_bytes() == file.read_bytes()
+        assert prompt_tokens(out) == [1, 35, 287]  # BOS, a space, abc
+    refused = subprocess.run([binary("fingpt"), "import", str(tmp_path / "model.bin"), "-o",
+                              str(tmp_path / "refused"), "--tokenizer", str(tmp_path / "none.bin")],
+                             capture_output=True, text=True, timeout=120)
+    assert refused.returncode and refused.stderr.count("\n") == 1 and "none.bin" in refused.stderr
+    assert not (tmp_path / "refused").exists()
+
+
+def test_tokens_outside_of_the_embedding(tmp_path):
+    """Of a tokenizer for another model: refused, in calibration too."""
+    write_llama2c(tmp_path / "model.bin",
+                  make(tmp_path / "hf", "llama", vocab_size=280, tie_word_embeddings=True))
+    write_vocabulary(tmp_path / "tokenizer.bin")
+    (tmp_path / "text.txt").write_text("abc " * 100)
+    refused = subprocess.run(
+        [binary("fingpt"), "compress", str(tmp_path / "model.bin"), "-o", str(tmp_path / "out"),
+         "--scheme", "w4g32", "--calib", str(tmp_path / "text.txt"), "--context", "32", "--quiet"],
+        capture_output=True, text=True, timeout=120)
+    assert refused.returncode and "ids below 280, got 287" in refused.stderr, refused.stderr
 
 
 def test_model_directory(tmp_path):

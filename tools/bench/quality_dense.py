@@ -6,10 +6,11 @@
     tools/bench/quality_dense.py --model stories260K.bin --tokenizer tok512.bin --group 32 \
         --calib A.txt
     tools/bench/quality_dense.py --model minilm/ --encoder --calib A.txt --text B.txt
+    tools/bench/quality_dense.py ... --schemes 'nf4 svd25:asvd+w8 rot+w4g32'
 
 Rows at 4, 3 and 2 bits: fingpt with and without statistics (`:rtn`) and, if asked for, a budget
 of the same bytes and GPTQModel (asymmetric); then SVD-LLM (`svd20`) and SliceGPT (`slice20`) in
-f16, and 8 bits, which take fewer bytes. Token tables, heads and norms are kept in every row. All
+f16, and 8 bits, which take fewer bytes. With --schemes instead a row for each of them. Token tables, heads and norms are kept in every row. All
 tools calibrate on the first 16,384 tokens of --calib. Without --text the second half of --calib
 is held out.
 
@@ -45,6 +46,7 @@ def arguments():
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--chunks", type=int, default=40)
     parser.add_argument("--group", type=int, default=64)
+    parser.add_argument("--schemes", default="", help="these, separated by spaces, and no others")
     parser.add_argument("--budgets", action="store_true")
     parser.add_argument("--gptqmodel", action="store_true", help="a llama in a directory only")
     parser.add_argument("--cache", type=pathlib.Path, default=ROOT / ".cache/quality-dense")
@@ -181,6 +183,11 @@ def main():
 
     if not args.encoder:
         show("dense", 0, setting.model)
+    if args.schemes:
+        for scheme in args.schemes.split():
+            out = setting.scheme(scheme)
+            show(f"`{scheme}`", linear_bytes(out), out)
+        return
     calibration = Calibration(setting) if args.gptqmodel else None
     for bits in (4, 3, 2):
         uniform = f"w{bits}g{args.group}"

@@ -10,7 +10,7 @@ namespace fingpt::cli {
 
 namespace {
 struct Options {
-  std::string source, output;
+  std::string source, output, tokenizer;
   bool force = false;
 };
 } // namespace
@@ -23,6 +23,11 @@ static Result<int> run(const Options &o, const Common &common) {
   Result<ModelSummary> summary = inspectModel(**model);
   if (!summary)
     return summary.takeError();
+  if (!o.tokenizer.empty()) {
+    (*model)->useTokenizer(o.tokenizer);
+    if (Result<const Tokenizer *> t = (*model)->tokenizer(); !t)
+      return t.error();
+  }
   progress.update("writing " + o.output);
   WriteOptions write;
   write.replace = o.force;
@@ -52,6 +57,7 @@ Action addImport(CLI::App &app, const Common &common) {
               "  fingpt import model.gguf -o model/");
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("-o,--output", o->output, "Directory to write")->required();
+  sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--force", o->force, "Replace an existing directory");
   return [o, &common] { return run(*o, common); };
 }

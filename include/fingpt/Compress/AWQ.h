@@ -3,8 +3,9 @@
 //   y = x·wᵀ = (x·diag(1/s))·(w·diag(s))ᵀ
 //
 // is exact; rounding w·diag(s) instead of w moves error away from inputs that
-// are large. One s serves all linears that read the same input (q, k, v; gate, up),
-// since diag(1/s) is folded into what produces that input:
+// are large. One s serves all linears that read the same input (q, k, v; gate, up), so that
+// diag(1/s) may be folded into what produces that input; unfolded it is a column scale of the
+// weights:
 //
 //   auto s = searchAwqScales({q, k, v}, gram, *parseScheme("w4g128"));   // s->scales: [in]
 //   auto wq = quantizeScaled(q, gram.h, s->scales, scheme, /*clip=*/false);

@@ -51,6 +51,9 @@ struct WeightProblem {
   bool quick = false;         ///< compensation as published: ranges not searched, not refined
 };
 
+/// In whose norm a pair comes closest, by the name of the method.
+Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation);
+
 /// Error: names the weight; NaN or Inf in it, a method that needs statistics without them, a
 /// scheme its shape does not allow.
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme);

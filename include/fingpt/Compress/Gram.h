@@ -37,6 +37,9 @@ struct Gram {
   std::vector<double> meanAbs() const;
   /// H is singular: warn.
   bool underdetermined() const { return samples < columns(); }
+  /// For a table that is a head, too: tokens are looked up in it, so a row's own error counts
+  /// beside that of the products. Adds the mean diagonal element to all of them.
+  void addLookups();
   /// Adds the sums of other data. The order of merges decides the last bits.
   Status merge(const Gram &other);
 };

@@ -58,11 +58,16 @@ struct LowRank {
   Matrix<double> dense() const { return product(b, a); }
 };
 
+/// Moves a power of two between the factors of every rank-one term, so that formats of short range
+/// hold both; the product stays the same to the bit.
+void balance(LowRank &factors);
+
 class WeightSvd {
 public:
   /// Σ_{k ≥ rank} σ_k²
   double tail(int64_t rank) const;
-  /// The best pair of a rank up to min(out, in); √Σ on each side.
+  /// The best pair of a rank up to min(out, in); √Σ on each side, but for a power of two that
+  /// brings both factors to one magnitude.
   LowRank factors(int64_t rank) const;
   const std::vector<double> &sigma() const { return parts.sigma; }
 

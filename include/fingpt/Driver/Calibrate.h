@@ -31,7 +31,7 @@ struct CalibrationOptions {
 };
 
 /// The first tokens of a text in sequences of `context` (the model's own limit if that is
-/// shorter). Error: a text of less than one sequence, ids the model does not have.
+/// shorter). Error: a text of less than one sequence.
 Result<std::vector<SegmentSample>> calibrationSamples(Model &model, std::string_view text,
                                                       const CalibrationOptions &options);
 

@@ -32,8 +32,9 @@ public:
   /// True if @forward yields next-token logits under a causal mask.
   bool isDecoder() const;
 
-  /// Takes the tokenizer from `path` instead of from beside the weights.
-  void useTokenizer(std::string path) { tokenizerPath = std::move(path); }
+  /// Takes the tokenizer from `path` instead of from beside the weights; what is written of the
+  /// model carries it.
+  void useTokenizer(std::string path) { model->tokenizer = std::move(path); }
   /// The tokenizer beside the weights; loaded once.
   Result<const Tokenizer *> tokenizer();
 
@@ -44,7 +45,6 @@ private:
   std::unique_ptr<mlir::MLIRContext> context; // outlives the graph
   std::unique_ptr<ImportedModel> model;
   std::unique_ptr<Tokenizer> tokens;
-  std::string tokenizerPath;
 };
 
 } // namespace fingpt

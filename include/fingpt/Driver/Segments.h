@@ -95,7 +95,8 @@ public:
   const Segment &segment(size_t i) const;
   /// Evaluates the weights of a segment.
   Result<SegmentWeights> load(size_t i) const;
-  /// Segment 0 takes the tokens, every other the hidden state of the one before.
+  /// Segment 0 takes the tokens, every other the hidden state of the one before. Error: ids that
+  /// the embedding does not have.
   Status run(size_t i, Run what, const SegmentWeights &weights, SegmentSample &sample) const;
 
 private:

@@ -41,7 +41,13 @@ struct ImportedModel {
   std::string architecture; ///< "llama", "qwen2", …
   /// Hugging Face style configuration: as read, or made from GGUF metadata.
   Json config;
+  /// File or directory of a tokenizer that replaces the source's own; empty for that.
+  std::string tokenizer;
 };
+
+/// Where the tokenizer of a model lies: a file or a directory. A llama2.c file carries none: it
+/// is tokenizer.bin beside it, or the only tok*.bin.
+Result<std::string> tokenizerPath(const ImportedModel &model);
 
 /// What `path` is; an error that lists the accepted forms if none fits.
 Result<SourceKind> detectSource(const std::string &path);

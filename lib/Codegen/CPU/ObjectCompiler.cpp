@@ -1,6 +1,7 @@
 #include "ObjectCompiler.h"
 
 #include "fingpt/Support/AtomicDirectory.h"
+#include "fingpt/Support/Build.h"
 #include "fingpt/Support/MappedFile.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -126,15 +127,6 @@ Result<std::string> compileObject(const std::string &text, const PipelineOptions
 //===----------------------------------------------------------------------===//
 // Cache
 //===----------------------------------------------------------------------===//
-
-/// Size and time of the running program: another build may lower differently.
-static std::string buildIdentity() {
-  struct stat info;
-  if (::stat("/proc/self/exe", &info) != 0)
-    return {};
-  return std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + ":" +
-         std::to_string(info.st_mtim.tv_nsec);
-}
 
 std::string ObjectCache::key(const std::string &text, const PipelineOptions &options,
                              const HostTarget &target) {

@@ -3,6 +3,7 @@
 // refused by name.
 #include "CompressTesting.h"
 #include "fingpt/Compress/AWQ.h"
+#include "fingpt/Compress/CompressedWeight.h"
 #include "fingpt/Compress/GPTQ.h"
 #include "fingpt/Compress/HQQ.h"
 #include "fingpt/Compress/Refine.h"
@@ -166,6 +167,43 @@ Method residual(const char *scheme, int iterations, bool codedFactors) {
           }};
 }
 
+/// What recipes ask for, as it is stored; against plain rounding, or against nothing.
+Method whole(const char *scheme) {
+  return {std::string("compress ") + scheme,
+          [=](ConstMatrixF w, const Gram &gram) -> Result<Outcome> {
+            auto parsed = parseWeightScheme(scheme);
+            if (!parsed)
+              return parsed.takeError();
+            auto r = compressWeight({"w", w, &gram, 4 * w.rows * w.cols}, *parsed);
+            if (!r)
+              return r.takeError();
+            if (r->kept()) // codes stand for any weight
+              EXPECT_TRUE(!parsed->codes && !r->note.empty());
+            Matrix<float> dense = r->kept() ? Matrix<float>(w) : r->dense();
+            double error = relativeOutputError(dense.view(), w, gram.h);
+            EXPECT_NEAR(r->error, error, 1e-6 * (1 + error)) << scheme;
+            int64_t wide = 0; // scales of weights beyond f16 are f32
+            auto count = [&](const QuantizedWeight &q) {
+              wide += q.scaleType == DType::F32 ? 4 * q.rows * q.groups : 0;
+            };
+            for (const WeightTerm &term : r->terms)
+              if (const auto *q = std::get_if<QuantizedWeight>(&term)) {
+                count(*q);
+              } else if (const auto *pair = std::get_if<QuantizedLowRank>(&term)) {
+                count(pair->b);
+                count(pair->a);
+              }
+            EXPECT_LE(r->storedBytes(),
+                      storedBytes(*parsed, w.rows, w.cols, 4 * w.rows * w.cols) + wide);
+            // Truncation that does not see H, and codes of factors, promise nothing under it.
+            bool promised = parsed->codes
+                                ? parsed->rounding != Rounding::Hqq
+                                : !parsed->factors && parsed->truncation == Truncation::Default;
+            return Outcome{Matrix<double>(dense.view()), r->error,
+                           promised ? r->roundingError : INFINITY};
+          }};
+}
+
 /// There and back.
 Method rotated() {
   return {"rotation",
@@ -236,6 +274,13 @@ std::vector<Method> allMethods() {
   all.push_back(residual("w2g16", 1, false));
   all.push_back(residual("w3g32", 3, true));
   all.push_back(residual("nf4", 3, false));
+  for (const char *scheme :
+       {"w2g16",           "w3g32:rtn",         "w4g32-sym-clip", "w4-sym-dq",  "w4g32-sym-signed",
+        "w4g64-min-clip",  "nf4-clip",          "fp4-dq",         "mxfp4-clip", "nvfp4-clip",
+        "w4g32:awq",       "nf4:awq",           "w4g64-min:hqq",  "w3g32+lr4",  "nf4:rtn+lr4+w8",
+        "w3g32+lr4:loftq", "w4g64-min:hqq+lr4", "svd50",          "svd50:asvd", "svd50:svd",
+        "svd50+w8"})
+    all.push_back(whole(scheme));
   all.push_back(rotated());
   all.push_back(sliced());
   return all;

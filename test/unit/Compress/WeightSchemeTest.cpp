@@ -58,10 +58,10 @@ TEST(WeightScheme, EveryFormPrintsAsItWasWritten) {
 }
 
 TEST(WeightScheme, PartsMeanWhatTheySay) {
-  auto s = parseWeightScheme("w3g64-clip:awq+lr16:loftq+w8");
+  auto s = parseWeightScheme("w3g64-clip:gptq+lr16:loftq+w8");
   ASSERT_TRUE(bool(s));
   EXPECT_EQ(*s->codes, *parseScheme("w3g64-clip"));
-  EXPECT_EQ(s->rounding, Rounding::Awq);
+  EXPECT_EQ(s->rounding, Rounding::Gptq);
   EXPECT_EQ(s->residualRank, 16);
   EXPECT_TRUE(s->alternate);
   EXPECT_EQ(*s->factors, *parseScheme("w8"));
@@ -102,10 +102,13 @@ TEST(WeightScheme, EveryCombinationReadsBack) {
                                  rounding == Rounding::Default && !alternate;
                 bool coded = s.codes && removed == 0 && truncation == Truncation::Default &&
                              (rank > 0 || (!alternate && !s.factors));
+                // Scaled inputs have no pair beside them, and nothing alternates with HQQ.
+                coded &= rank == 0 || rounding != Rounding::Awq;
+                coded &= !alternate || rounding != Rounding::Hqq;
                 if (pairAlone || coded)
                   schemes.push_back(s);
               }
-  EXPECT_EQ(schemes.size(), 5u * 5 * (1 + 2 * 2 * 3) + 2u * 4 * 3);
+  EXPECT_EQ(schemes.size(), 5u * (5 + 3 * 2 * 2 * 3 + 2 * 3) + 2u * 4 * 3);
   for (const WeightScheme &s : schemes) {
     std::string text = weightSchemeText(s);
     auto back = parseWeightScheme(text);

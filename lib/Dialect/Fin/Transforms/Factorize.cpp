@@ -20,7 +20,7 @@ namespace {
 struct Factorize final : fingpt::fin::impl::FinFactorizeBase<Factorize> {
   using FinFactorizeBase::FinFactorizeBase;
   Status run();
-  Status allocateRanks(double removed);
+  Status allocateRanks(const WeightScheme &parsed);
   void runOnOperation() override {
     if (Status s = run(); !s) {
       emitError(getOperation().getLoc(), s.error().message());
@@ -43,7 +43,7 @@ static std::string typeOf(StringRef name) {
 }
 
 /// Ranks from the spectra of the whitened weights (SVD-LLM v2), as shares removed.
-Status Factorize::allocateRanks(double removed) {
+Status Factorize::allocateRanks(const WeightScheme &parsed) {
   Result<std::shared_ptr<ParamStore>> params = modelParams(getOperation());
   Result<NameFilter> filter = NameFilter::parse(only, skip);
   if (!params)
@@ -75,7 +75,7 @@ Status Factorize::allocateRanks(double removed) {
         for (int64_t i = 0; i < gram->columns(); ++i)
           for (int64_t j = i; j < gram->columns(); ++j)
             gram->h(i, j) /= double(std::max<int64_t>(1, gram->samples));
-        Result<Whitener> white = Whitener::cholesky(gram->h);
+        Result<Whitener> white = whitenerOf(*gram, parsed.truncation);
         if (!white)
           return white.error().in(w.name);
         whitener = std::move(*white);
@@ -87,7 +87,7 @@ Status Factorize::allocateRanks(double removed) {
       spectra.push_back({w.rows(), w.cols(), std::move(*sigma), type});
       names.push_back(w.name);
     }
-  std::vector<int64_t> ranks = compress::allocateRanks(spectra, 1 - removed);
+  std::vector<int64_t> ranks = compress::allocateRanks(spectra, 1 - parsed.removed);
   for (size_t i = 0; i < names.size(); ++i) {
     double parameters = double(ranks[i]) * double(spectra[i].rows + spectra[i].cols);
     removedOf[names[i]] = 1 - parameters / (double(spectra[i].rows) * double(spectra[i].cols));
@@ -103,7 +103,7 @@ Status Factorize::run() {
     return Error::at("scheme " + quote(scheme), "is no low-rank pair", "such as svd25",
                      "a quantization (fin-quantize-weights)");
   if (allocate)
-    if (Status s = allocateRanks(parsed->removed); !s)
+    if (Status s = allocateRanks(*parsed); !s)
       return s;
   auto counts =
       rewriteWeights(getOperation(), {stats, only, skip, false, false}, [&](const LinearWeight &w) {

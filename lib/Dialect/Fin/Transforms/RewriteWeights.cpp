@@ -98,6 +98,8 @@ Status Rewriter::group(std::vector<LinearWeight> &weights,
     if (!found)
       return found.takeError();
     gram = std::move(*found);
+    if (weights.front().embedding)
+      gram->addLookups();
   }
   std::vector<DenseWeight> dense;
   std::vector<WeightProblem> problems;

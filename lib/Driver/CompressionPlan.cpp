@@ -1,0 +1,150 @@
+// What a run will take, before it takes it: bytes, memory, time.
+#include "Compression.h"
+
+#include "llvm/ADT/StringSet.h"
+
+#include <filesystem>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+using namespace mlir;
+
+namespace fingpt {
+
+using compress::WeightScheme;
+
+uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
+  llvm::StringSet<> seen;
+  uint64_t bytes = 0;
+  graph.walk([&](fin::ParamOp op) {
+    if (seen.insert(op.getKey()).second)
+      if (const ParamInfo *info = params.find(op.getKey()))
+        bytes += info->bytes;
+  });
+  return bytes;
+}
+
+static uint64_t availableMemory() {
+  return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
+}
+
+static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
+                     bool decoder) {
+  const Recipe &recipe = options.recipe;
+  bool statistics =
+      options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
+  double tokens = statistics ? double(recipe.tokens) : 0;
+  double flops = 0;
+  uint64_t largest = 0, dense = 0;
+  for (const PlannedWeight &w : plan.weights) {
+    double m = double(w.rows), n = double(w.cols);
+    largest = std::max(largest, uint64_t(w.rows) * uint64_t(w.cols));
+    dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
+    if (w.table)
+      continue;
+    flops += tokens * (3 * m * n + 2 * n * n / 3);
+    double methods = recipe.hasBudget() ? double(recipe.candidates.size()) : 1;
+    if (!w.scheme.keep() && tokens > 0)
+      flops += methods * (3 * m * n * n + 2 * n * n * n);
+    if (w.scheme.residualRank > 0 || w.scheme.removed > 0)
+      flops += 20 * std::min(m, n) * m * n;
+  }
+  plan.seconds = flops / 40e9 + double(dense) / 1e9;
+  plan.peakBytes = uint64_t(tokens) * uint64_t(width) * 4 + largest * 16;
+  if (recipe.hasBudget())
+    plan.peakBytes += dense;
+  // The heads of both models.
+  if (options.evaluationChunks > 0 && decoder)
+    plan.peakBytes = std::max(plan.peakBytes, 12 * largest);
+}
+
+/// Tables alone are looked up in: their elements, with those of norms and biases, are
+/// parameters too.
+static uint64_t parameterCount(ModuleOp graph, const std::vector<PlannedWeight> &weights) {
+  uint64_t count = 0;
+  for (const PlannedWeight &w : weights)
+    count += uint64_t(w.rows) * uint64_t(w.cols);
+  fin::WeightAnalysis analysis;
+  llvm::DenseSet<Value> seen;
+  func::FuncOp forward = forwardOf(graph);
+  llvm::DenseSet<Value> known;
+  for (const fin::LinearWeight &w : fin::linearWeights(forward))
+    known.insert(w.weight);
+  forward.walk([&](Operation *op) {
+    if (op->getNumResults() > 0 && analysis.isWeight(op->getResult(0)))
+      return;
+    for (Value v : op->getOperands())
+      if (analysis.isWeight(v) && !known.contains(v) && seen.insert(v).second)
+        if (auto type = dyn_cast<RankedTensorType>(v.getType());
+            type && !fin::weightParams(v).empty())
+          count += uint64_t(type.getNumElements());
+  });
+  return count;
+}
+
+Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
+                               const CompressOptions &options, bool decoder) {
+  auto weights = planWeights(forwardOf(graph), params, options.recipe);
+  if (!weights)
+    return weights.takeError();
+  CompressPlan plan;
+  plan.weights = std::move(*weights);
+  plan.bytesBefore = storedParameterBytes(graph, params);
+  plan.parameters = parameterCount(graph, plan.weights);
+  plan.otherBytes = plan.bytesBefore;
+  int64_t width = 0;
+  uint64_t before = 0;
+  for (const PlannedWeight &w : plan.weights) {
+    before += w.bytesBefore;
+    plan.bytesAfter += w.bytesAfter;
+    width = std::max(width, std::min(w.rows, w.cols));
+  }
+  plan.otherBytes -= std::min(before, plan.bytesBefore);
+  plan.bytesAfter += plan.otherBytes;
+  estimate(plan, options, width, decoder);
+  return plan;
+}
+
+Result<CompressPlan> planCompression(Model &model, const CompressOptions &options) {
+  bool statistics = options.calibration || (options.selfText && model.isDecoder());
+  if (!statistics && options.recipe.hasBudget())
+    return Error::at("budget", "needs statistics of inputs", "--calib FILE", "none");
+  const ParamStore &params = *model.imported().params;
+  Result<CompressPlan> plan = planGraph(model.graph(), params, options, model.isDecoder());
+  if (!plan)
+    return plan;
+  const Recipe &recipe = options.recipe;
+  if (recipe.size || recipe.bitsPerWeight) {
+    uint64_t budget =
+        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
+    uint64_t least = plan->otherBytes;
+    for (const PlannedWeight &w : plan->weights) {
+      uint64_t smallest = w.bytesBefore;
+      if (w.kept.empty())
+        for (const WeightScheme &c : recipe.candidates)
+          smallest = std::min(
+              smallest, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore))));
+      least += smallest;
+    }
+    if (budget < least)
+      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
+                       bytesText(budget));
+    plan->bytesAfter = std::min(budget, plan->bytesBefore);
+  }
+  if (uint64_t available = availableMemory(); plan->peakBytes > available)
+    return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
+                     bytesText(available) + " available");
+  if (!options.output.empty()) {
+    std::filesystem::path directory = std::filesystem::absolute(options.output).parent_path();
+    struct statvfs disk{};
+    uint64_t needed = 2 * plan->bytesAfter;
+    if (::statvfs(directory.c_str(), &disk) == 0 &&
+        uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
+      return Error::at(escaped(directory.string(), 1000), "too little disk space",
+                       bytesText(needed),
+                       bytesText(uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize)));
+  }
+  return plan;
+}
+
+} // namespace fingpt
