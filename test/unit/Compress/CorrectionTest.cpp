@@ -9,15 +9,6 @@ namespace {
 
 constexpr int64_t Tokens = 200, In = 24, Out = 10;
 
-Matrix<float> noise(std::mt19937 &random, int64_t rows, int64_t cols, float scale) {
-  std::normal_distribution<float> normal(0, scale);
-  Matrix<float> m(rows, cols);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < cols; ++j)
-      m(i, j) = normal(random);
-  return m;
-}
-
 Matrix<double> sum(const Matrix<double> &a, const Matrix<double> &b, double factor) {
   Matrix<double> out = a;
   for (int64_t i = 0; i < a.rows(); ++i)
@@ -31,9 +22,9 @@ struct Drift : testing::Test {
   std::mt19937 random{11};
   Matrix<float> w = randomWeight(random, Out, In);
   Matrix<double> x{correlatedSamples(random, Tokens, In).view()};
-  Matrix<double> drifted = sum(x, Matrix<double>(noise(random, Tokens, In, 0.3f).view()), 1);
-  Matrix<double> h{noise(random, Tokens, Out, 1).view()};
-  Matrix<double> driftedH = sum(h, Matrix<double>(noise(random, Tokens, Out, 0.3f).view()), 1);
+  Matrix<double> drifted = sum(x, randomMatrix(random, Tokens, In, 0.3), 1);
+  Matrix<double> h = randomMatrix(random, Tokens, Out);
+  Matrix<double> driftedH = sum(h, randomMatrix(random, Tokens, Out, 0.3), 1);
 
   Matrix<double> gram() const { return product(drifted, drifted, Transpose::Yes, Transpose::No); }
   Matrix<double> drift() const {
