@@ -108,18 +108,30 @@ private:
                  std::optional<QuantizedLowRank> coded);
   Result<Whitener> whitener() const;
   Rounding rounding() const;
-  void measure(CompressedWeight &out) const;
-  double relative(ConstMatrixF approximation) const;
+  void measure(CompressedWeight &out);
+  double relative(ConstMatrixF approximation);
+  /// `error` as a fraction of the weight's own norm, both under the statistics of its inputs.
+  double relative(double error);
 
   const WeightProblem &problem;
   const WeightScheme &scheme;
+  std::optional<double> norm;     ///< tr(wHwᵀ), once it was needed
+  std::optional<double> measured; ///< error of the terms so far, where a method has said it
 };
 
 } // namespace
 
-double Compressor::relative(ConstMatrixF approximation) const {
+double Compressor::relative(double error) {
+  if (error == 0)
+    return 0;
+  if (!norm)
+    norm = outputNorm(problem.w, problem.gram->h);
+  return error / *norm;
+}
+
+double Compressor::relative(ConstMatrixF approximation) {
   if (problem.gram)
-    return relativeOutputError(approximation, problem.w, problem.gram->h);
+    return relative(outputError(approximation, problem.w, problem.gram->h));
   double error = 0, norm = 0;
   for (int64_t i = 0; i < problem.w.rows; ++i)
     for (int64_t j = 0; j < problem.w.cols; ++j) {
@@ -130,9 +142,9 @@ double Compressor::relative(ConstMatrixF approximation) const {
   return norm > 0 ? error / norm : (error > 0 ? INFINITY : 0);
 }
 
-void Compressor::measure(CompressedWeight &out) const {
+void Compressor::measure(CompressedWeight &out) {
   if (!out.kept())
-    out.error = relative(out.dense());
+    out.error = measured ? *measured : relative(out.dense());
 }
 
 Rounding Compressor::rounding() const {
@@ -216,6 +228,7 @@ Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   RefineOptions few;
   few.passes = 4;
   few.tolerance = 5e-3;
+  few.startError = r->error;
   auto refined = refine(w, problem.gram->h, r->weight, few);
   if (!refined)
     return refined.takeError();
@@ -239,6 +252,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
       return r.takeError();
     out.note = r->note;
     out.terms.emplace_back(std::move(r->weight));
+    measured = relative(r->error);
     return Status::ok();
   }
   case Rounding::Awq:
@@ -254,6 +268,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
   }
   default:
     out.terms.emplace_back(std::move(*plain));
+    measured = out.roundingError;
     return Status::ok();
   }
 }
@@ -278,6 +293,7 @@ Status Compressor::addPair(CompressedWeight &out, const LowRank &factors,
 }
 
 Status Compressor::addResidual(CompressedWeight &out) {
+  measured.reset();
   auto white = whitener();
   if (!white)
     return white.takeError();
