@@ -118,18 +118,29 @@ private:
   bool addPair(CompressedWeight &out, LowRank factors, std::optional<QuantizedLowRank> coded) const;
   Result<Whitener> whitener() const;
   Rounding rounding() const;
-  void keepRounding(CompressedWeight &out, QuantizedWeight plain) const;
-  double relative(ConstMatrixF approximation) const;
+  void keepRounding(CompressedWeight &out, QuantizedWeight plain, double error);
+  double relative(ConstMatrixF approximation);
+  /// `error` as a fraction of the weight's own norm, both under the statistics of its inputs.
+  double relative(double error);
 
   const WeightProblem &problem;
   const WeightScheme &scheme;
+  std::optional<double> norm; ///< tr(wHwᵀ), once it was needed
 };
 
 } // namespace
 
-double Compressor::relative(ConstMatrixF approximation) const {
+double Compressor::relative(double error) {
+  if (error == 0)
+    return 0;
+  if (!norm)
+    norm = outputNorm(problem.w, problem.gram->h);
+  return error / *norm;
+}
+
+double Compressor::relative(ConstMatrixF approximation) {
   if (problem.gram)
-    return relativeOutputError(approximation, problem.w, problem.gram->h);
+    return relative(outputError(approximation, problem.w, problem.gram->h));
   double error = 0, norm = 0;
   for (int64_t i = 0; i < problem.w.rows; ++i)
     for (int64_t j = 0; j < problem.w.cols; ++j) {
@@ -140,10 +151,10 @@ double Compressor::relative(ConstMatrixF approximation) const {
   return norm > 0 ? error / norm : (error > 0 ? INFINITY : 0);
 }
 
-/// Never worse than plain rounding.
-void Compressor::keepRounding(CompressedWeight &out, QuantizedWeight plain) const {
-  out.error = relative(out.dense());
-  if (out.error <= out.roundingError)
+/// `error` is that of `out`: never worse than plain rounding.
+void Compressor::keepRounding(CompressedWeight &out, QuantizedWeight plain, double error) {
+  out.error = error;
+  if (error <= out.roundingError)
     return;
   out.terms.clear();
   out.inputScales.clear();
@@ -226,6 +237,7 @@ Result<GptqResult> Compressor::compensated(ConstMatrixF w) const {
   RefineOptions few;
   few.passes = 4;
   few.tolerance = 5e-3;
+  few.startError = r->error;
   auto refined = refine(w, problem.gram->h, r->weight, few);
   if (!refined)
     return refined.takeError();
@@ -255,7 +267,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
       return r.takeError();
     out.note = r->note;
     out.terms.emplace_back(std::move(r->weight));
-    keepRounding(out, std::move(*plain));
+    keepRounding(out, std::move(*plain), relative(r->error));
     return Status::ok();
   }
   case Rounding::Awq:
@@ -263,7 +275,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
       return Error::at(problem.name, "awq", "calibration statistics", "none");
     if (Status s = awq(out, sharedScales); !s)
       return s;
-    keepRounding(out, std::move(*plain));
+    keepRounding(out, std::move(*plain), relative(out.dense()));
     return Status::ok();
   case Rounding::Hqq: {
     auto r = hqq(problem.w, *scheme.codes);
@@ -327,16 +339,19 @@ Status Compressor::addResidual(CompressedWeight &out) {
   }
   if (!r)
     return r.takeError();
+  auto before = std::get<QuantizedWeight>(std::move(out.terms.front()));
+  double errorBefore = scheme.alternate ? out.roundingError : out.error;
   out.terms.clear();
   out.terms.emplace_back(std::move(r->base));
-  double alone = relative(out.dense());
   if (r->factors.rank() > 0 && addPair(out, std::move(r->factors), std::move(r->codedPair))) {
     out.error = relative(out.dense());
-    if (out.error < alone)
+    if (out.error < errorBefore)
       return Status::ok();
-    out.terms.pop_back(); // rounding of the factors took what they gave
   }
-  out.error = alone;
+  // Rounding of the factors took what they gave, or there was nothing to give.
+  out.terms.clear();
+  out.terms.emplace_back(std::move(before));
+  out.error = errorBefore;
   out.note = "the pair was no gain";
   return Status::ok();
 }

@@ -2,6 +2,7 @@
 
 #include "Clones.h"
 #include "GroupCodec.h"
+#include "RowChunks.h"
 #include "fingpt/Runtime/ThreadPool.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ using namespace fingpt::compress;
 
 namespace {
 
-constexpr int64_t ChunkRows = 128, MaxBlock = 128;
+constexpr int64_t MaxBlock = 128, MaxStep = 32;
 
 /// live[k] −= factors[k]·e for the `count` rows after the current one.
 FINGPT_CLONES void subtractScaled(const float *factors, int64_t count, const float *e, float *live,
@@ -23,6 +24,13 @@ FINGPT_CLONES void subtractScaled(const float *factors, int64_t count, const flo
   for (int64_t k = 0; k < count; ++k)
     for (int64_t i = 0; i < rows; ++i)
       live[k * rows + i] -= factors[k] * e[i];
+}
+
+/// e = (live − q)·inverse.
+FINGPT_CLONES void scaledError(const float *live, const float *q, float inverse, int64_t rows,
+                               float *e) {
+  for (int64_t i = 0; i < rows; ++i)
+    e[i] = (live[i] - q[i]) * inverse;
 }
 
 /// One chunk of rows through all blocks. `errors` holds the scaled errors of a block.
@@ -35,40 +43,60 @@ public:
   void run(int64_t first, int64_t count) {
     int64_t n = w.cols;
     live = Matrix<float>(n, count);
+    stored = Matrix<float>(n, count);
     errors = Matrix<float>(MaxBlock, count);
-    q.resize(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < count; i += Lines)
       for (int64_t j = 0; j < n; ++j)
-        live(j, i) = w(first + i, column(j));
+        for (int64_t k = i; k < std::min(i + Lines, count); ++k)
+          live(j, k) = w(first + k, column(j));
     for (size_t b = 0; b < plan.blocks.size(); ++b) {
       int64_t begin = plan.blocks[b];
       int64_t end = b + 1 < plan.blocks.size() ? plan.blocks[b + 1] : n;
-      sweepBlock({first, count, live.view()}, begin, end);
-      if (end < n) // the columns beyond, at once: live −= Uᵀ·errors
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(n - end),
-                    static_cast<int>(count), static_cast<int>(end - begin), -1.0f, &u(begin, end),
-                    static_cast<int>(n), errors.data(), static_cast<int>(count), 1.0f,
-                    live.row(end), static_cast<int>(count));
+      for (int64_t step = begin; step < end;) {
+        int64_t next = stepEnd(step, end);
+        sweepStep({first, count, live.view()}, step, next,
+                  errors.view().rowRange(step - begin, MaxBlock));
+        subtract(step, next, end, errors.row(step - begin));
+        step = next;
+      }
+      subtract(begin, end, n, errors.row(0));
     }
+    store(first, count);
   }
 
 private:
+  static constexpr int64_t Lines = 16; ///< rows whose columns share a cache line
+
   int64_t column(int64_t j) const {
     return plan.order.empty() ? j : plan.order[static_cast<size_t>(j)];
   }
-  void sweepBlock(const SweepRows &rows, int64_t begin, int64_t end) {
+  /// A step ends where a group begins, so that the quantizer finds all of it compensated.
+  int64_t stepEnd(int64_t begin, int64_t blockEnd) const {
+    int64_t end = std::min(begin + MaxStep, blockEnd);
+    return plan.groupSize > 0 ? std::min(end, (begin / plan.groupSize + 1) * plan.groupSize) : end;
+  }
+  void sweepStep(const SweepRows &rows, int64_t begin, int64_t end, MatrixView<float> stepErrors) {
     for (int64_t j = begin; j < end; ++j) {
-      quantizer.quantize(rows, j, q.data());
-      float *e = errors.row(j - begin);
-      float inverse = 1 / u(j, j);
-      for (int64_t i = 0; i < rows.count; ++i) {
-        float value = q[static_cast<size_t>(i)];
-        e[i] = (live(j, i) - value) * inverse;
-        out(rows.first + i, column(j)) = value;
-      }
+      float *q = stored.row(j), *e = stepErrors.row(j - begin);
+      quantizer.quantize(rows, j, q);
+      scaledError(live.row(j), q, 1 / u(j, j), rows.count, e);
       if (j + 1 < end)
         subtractScaled(&u(j, j + 1), end - j - 1, e, live.row(j + 1), rows.count);
     }
+  }
+  /// Columns [end, until) at once: live −= Uᵀ·errors of columns [begin, end).
+  void subtract(int64_t begin, int64_t end, int64_t until, const float *scaled) {
+    auto rows = static_cast<int>(live.cols());
+    if (end < until)
+      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(until - end), rows,
+                  static_cast<int>(end - begin), -1.0f, &u(begin, end), static_cast<int>(w.cols),
+                  scaled, rows, 1.0f, live.row(end), rows);
+  }
+  void store(int64_t first, int64_t count) {
+    for (int64_t i = 0; i < count; i += Lines)
+      for (int64_t j = 0; j < w.cols; ++j)
+        for (int64_t k = i; k < std::min(i + Lines, count); ++k)
+          out(first + k, column(j)) = stored(j, k);
   }
 
   ConstMatrixF w;
@@ -76,8 +104,7 @@ private:
   const SweepPlan &plan;
   ColumnQuantizer &quantizer;
   MatrixView<float> out;
-  Matrix<float> live, errors;
-  std::vector<float> q;
+  Matrix<float> live, stored, errors; ///< [columns, rows of the chunk]
 };
 
 /// Rounds a column to the codes of one scheme. Each group is fitted on its live weights when its
@@ -88,14 +115,14 @@ public:
   GroupedColumns(const GroupCodec &codec, int64_t rows, int64_t cols,
                  const std::vector<int64_t> &order, const std::vector<float> &importance)
       : codec(codec), order(order), importance(importance), target(codec.allocate(rows, cols)),
-        codes(rows, cols), params(static_cast<size_t>(rows * target.groups)) {}
+        codes(cols, rows), params(target.groups, rows) {}
 
   void takeAll(const QuantizedWeight &fixed) {
     isStatic = true;
     target = fixed;
     for (int64_t i = 0; i < target.rows; ++i)
       for (int64_t g = 0; g < target.groups; ++g)
-        params[cell(i, g)] = storedParams(target, i, g);
+        params.set(g, i, storedParams(target, i, g));
   }
   void fitAll(ConstMatrixF w) {
     isStatic = true;
@@ -111,25 +138,47 @@ public:
     int64_t group = original / target.groupSize;
     if (!isStatic && column % target.groupSize == 0)
       fit(rows, column, group);
-    const float *live = rows.live.row(column);
-    for (int64_t i = 0; i < rows.count; ++i) {
-      const GroupParams &p = params[cell(rows.first + i, group)];
-      uint8_t &code = codes(rows.first + i, original);
-      codec.encode(live + i, 1, p, &code);
-      codec.decode(&code, 1, p, q + i);
-    }
+    uint8_t *code = codes.row(original) + rows.first;
+    ParamArrays p = params.column(group, rows.first);
+    codec.encodeColumn(rows.live.row(column), rows.count, p, code);
+    codec.decodeColumn(code, rows.count, p, q);
+  }
+
+  /// Rounded to nearest with the ranges that fitAll found.
+  QuantizedWeight rounded(ConstMatrixF w) const {
+    QuantizedWeight q = target;
+    ThreadPool::global().parallelFor(static_cast<size_t>(w.rows), [&](size_t begin, size_t end) {
+      std::vector<uint8_t> row(static_cast<size_t>(w.cols));
+      for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i) {
+        for (int64_t g = 0; g < q.groups; ++g) {
+          int64_t first = g * q.groupSize, n = std::min(q.groupSize, q.cols - first);
+          codec.encode(w.row(i) + first, n, params.at(g, i), row.data() + first);
+        }
+        codec.storeRow(q, i, row.data());
+      }
+    });
+    return q;
   }
 
   QuantizedWeight finish() {
-    for (int64_t i = 0; i < target.rows; ++i)
-      codec.storeRow(target, i, codes.row(i));
+    constexpr int64_t Lines = 64; // a cache line of `codes` serves them all
+    auto tiles = static_cast<size_t>((target.rows + Lines - 1) / Lines);
+    ThreadPool::global().parallelFor(tiles, [&](size_t begin, size_t end) {
+      Matrix<uint8_t> rows(Lines, target.cols);
+      for (size_t t = begin; t < end; ++t) {
+        int64_t first = static_cast<int64_t>(t) * Lines,
+                count = std::min(Lines, target.rows - first);
+        for (int64_t j = 0; j < target.cols; ++j)
+          for (int64_t i = 0; i < count; ++i)
+            rows(i, j) = codes(j, first + i);
+        for (int64_t i = 0; i < count; ++i)
+          codec.storeRow(target, first + i, rows.row(i));
+      }
+    });
     return std::move(target);
   }
 
 private:
-  size_t cell(int64_t row, int64_t group) const {
-    return static_cast<size_t>(row * target.groups + group);
-  }
   void fit(const SweepRows &rows, int64_t first, int64_t group) {
     int64_t n = std::min(target.groupSize, target.cols - first);
     std::vector<float> values(static_cast<size_t>(n));
@@ -142,7 +191,7 @@ private:
   void fitGroup(int64_t row, int64_t group, const float *values) {
     int64_t first = group * target.groupSize, n = std::min(target.groupSize, target.cols - first);
     GroupParams p = codec.fit(values, n, importance.data() + first);
-    params[cell(row, group)] = p;
+    params.set(group, row, p);
     codec.store(target, row, group, p);
   }
 
@@ -151,8 +200,8 @@ private:
   const std::vector<float> &importance;
   QuantizedWeight target;
   bool isStatic = false;
-  Matrix<uint8_t> codes;
-  std::vector<GroupParams> params;
+  Matrix<uint8_t> codes; ///< [columns, rows], as the sweep makes them
+  ParamTable params;
 };
 
 Matrix<double> permuted(ConstMatrixD h, const std::vector<int64_t> &order) {
@@ -229,30 +278,36 @@ void compress::compensate(ConstMatrixF w, ConstMatrixD u, const SweepPlan &plan,
   assert(u.rows == w.cols && u.cols == w.cols && out.rows == w.rows && out.cols == w.cols);
   Matrix<float> factor(u);
   SerialBlas serial;
-  auto chunks = static_cast<size_t>((w.rows + ChunkRows - 1) / ChunkRows);
-  ThreadPool::global().parallelFor(chunks, [&](size_t begin, size_t end) {
+  RowChunks chunks(w.rows);
+  ThreadPool::global().parallelFor(chunks.count, [&](size_t begin, size_t end) {
     ChunkSweep sweep(w, factor, plan, quantizer, out);
-    for (size_t c = begin; c < end; ++c) {
-      int64_t first = static_cast<int64_t>(c) * ChunkRows;
-      sweep.run(first, std::min(ChunkRows, w.rows - first));
-    }
+    for (size_t c = begin; c < end; ++c)
+      sweep.run(chunks.first(c), chunks.rows(c));
   });
 }
 
 Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantScheme &scheme,
                                   const GptqOptions &options) {
-  if (Status s = checkGram(h, w.cols); !s)
-    return s.takeError().in("GPTQ");
-  auto rounding = quantize(w, scheme);
-  if (!rounding)
-    return rounding.takeError();
+  for (Status s : {checkGram(h, w.cols), validate(scheme), checkFinite(w, "weight ")})
+    if (!s)
+      return s.takeError().in("GPTQ");
 
   // Scales that are coded themselves need all rows at once, so they are fitted beforehand.
   bool isStatic = options.actOrder || scheme.doubleQuant;
+  // One search of ranges serves the sweep and the rounding that it is held against.
+  bool shareRanges = isStatic && scheme.searchClip && !scheme.doubleQuant;
+  QuantizedWeight rounding;
+  if (!shareRanges) {
+    auto rounded = quantize(w, scheme);
+    if (!rounded)
+      return rounded.takeError();
+    rounding = std::move(*rounded);
+  }
   SweepPlan plan;
   if (options.actOrder)
     plan.order = byDescendingDiagonal(h);
   plan.blocks = blocksForGroups(w.cols, isStatic ? MaxBlock : scheme.groupSize(w.cols));
+  plan.groupSize = isStatic ? 0 : scheme.groupSize(w.cols);
   auto factor =
       inverseFactor(options.actOrder ? permuted(h, plan.order).view() : h, options.damping);
   if (!factor)
@@ -268,9 +323,11 @@ Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantSch
   std::vector<float> importance = importanceOf(factor->factor, plan.order);
   GroupedColumns columns(codec, w.rows, w.cols, plan.order, importance);
   if (scheme.doubleQuant)
-    columns.takeAll(*rounding);
+    columns.takeAll(rounding);
   else if (options.actOrder)
     columns.fitAll(source);
+  if (shareRanges)
+    rounding = columns.rounded(w);
   Matrix<float> swept(w.rows, w.cols);
   compensate(source.view(), factor->factor, plan, columns, swept.view());
 
@@ -279,11 +336,11 @@ Result<GptqResult> compress::gptq(ConstMatrixF w, ConstMatrixD h, const QuantSch
   result.escalations = factor->info.escalations;
   result.deadInputs = static_cast<int64_t>(factor->info.dead.size());
   result.error = outputError(swept, w, h);
-  result.roundingError = outputError(dequantized(*rounding).view(), w, h);
+  result.roundingError = outputError(dequantized(rounding).view(), w, h);
   result.keptRounding = !(result.error < result.roundingError);
   if (result.keptRounding)
     result.error = result.roundingError;
-  result.weight = result.keptRounding ? std::move(*rounding) : columns.finish();
+  result.weight = result.keptRounding ? std::move(rounding) : columns.finish();
   result.note = noteFor(result, options.damping.fraction);
   return result;
 }

@@ -1,5 +1,6 @@
 #include "fingpt/Compress/Gram.h"
 
+#include "RowChunks.h"
 #include "fingpt/Runtime/ThreadPool.h"
 
 #include <algorithm>
@@ -41,27 +42,28 @@ void addProducts(ConstMatrixD tile, MatrixView<double> h) {
   });
 }
 
-/// Rows in tiles of fixed height: their output errors, in row order.
-std::vector<double> tiledErrors(int64_t rows, int64_t cols, ConstMatrixD h,
-                                const std::function<void(int64_t, double *)> &deltaRow) {
-  constexpr int64_t Height = 64;
+/// Rows in chunks: their output errors, in row order. Only the upper triangle U of H is there and
+/// only it is multiplied by: with D its diagonal, Δ·H·Δᵀ = 2·Δ·U·Δᵀ − Δ·D·Δᵀ.
+std::vector<double> chunkedErrors(int64_t rows, int64_t cols, ConstMatrixD h,
+                                  const std::function<void(int64_t, double *)> &deltaRow) {
   std::vector<double> errors(static_cast<size_t>(rows));
   SerialBlas serial;
-  auto tiles = static_cast<size_t>((rows + Height - 1) / Height);
-  ThreadPool::global().parallelFor(tiles, [&](size_t begin, size_t end) {
-    Matrix<double> delta(Height, cols), image(Height, cols);
-    for (size_t t = begin; t < end; ++t) {
-      int64_t first = static_cast<int64_t>(t) * Height, height = std::min(Height, rows - first);
+  RowChunks chunks(rows);
+  ThreadPool::global().parallelFor(chunks.count, [&](size_t begin, size_t end) {
+    Matrix<double> delta(chunks.height, cols), image;
+    for (size_t c = begin; c < end; ++c) {
+      int64_t height = chunks.rows(c);
       for (int64_t i = 0; i < height; ++i)
-        deltaRow(first + i, delta.row(i));
-      cblas_dsymm(CblasRowMajor, CblasRight, CblasUpper, static_cast<int>(height),
-                  static_cast<int>(cols), 1.0, h.data, static_cast<int>(h.stride), delta.data(),
-                  static_cast<int>(cols), 0.0, image.data(), static_cast<int>(cols));
+        deltaRow(chunks.first(c) + i, delta.row(i));
+      image = delta;
+      cblas_dtrmm(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit,
+                  static_cast<int>(height), static_cast<int>(cols), 1.0, h.data,
+                  static_cast<int>(h.stride), image.data(), static_cast<int>(cols));
       for (int64_t i = 0; i < height; ++i) {
         double sum = 0;
         for (int64_t j = 0; j < cols; ++j)
-          sum += delta(i, j) * image(i, j);
-        errors[static_cast<size_t>(first + i)] = std::max(sum, 0.0);
+          sum += delta(i, j) * (2 * image(i, j) - delta(i, j) * h(j, j));
+        errors[static_cast<size_t>(chunks.first(c) + i)] = std::max(sum, 0.0);
       }
     }
   });
@@ -236,7 +238,7 @@ Result<CholeskyGram> compress::inverseFactor(ConstMatrixD h, const DampingOption
 }
 
 std::vector<double> compress::rowOutputErrors(ConstMatrixD delta, ConstMatrixD h) {
-  return tiledErrors(delta.rows, delta.cols, h, [&](int64_t i, double *out) {
+  return chunkedErrors(delta.rows, delta.cols, h, [&](int64_t i, double *out) {
     std::copy(delta.row(i), delta.row(i) + delta.cols, out);
   });
 }
@@ -246,17 +248,20 @@ double compress::outputError(ConstMatrixD delta, ConstMatrixD h) {
 }
 
 double compress::outputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h) {
-  return inOrder(tiledErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
+  return inOrder(chunkedErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
     const float *a = approximation.row(i), *b = w.row(i);
     for (int64_t j = 0; j < w.cols; ++j)
       out[j] = static_cast<double>(a[j]) - b[j];
   }));
 }
 
-double compress::relativeOutputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h) {
-  double error = outputError(approximation, w, h);
-  double whole = inOrder(tiledErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
+double compress::outputNorm(ConstMatrixF w, ConstMatrixD h) {
+  return inOrder(chunkedErrors(w.rows, w.cols, h, [&](int64_t i, double *out) {
     std::copy(w.row(i), w.row(i) + w.cols, out);
   }));
-  return error == 0 ? 0 : error / whole;
+}
+
+double compress::relativeOutputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h) {
+  double error = outputError(approximation, w, h);
+  return error == 0 ? 0 : error / outputNorm(w, h);
 }

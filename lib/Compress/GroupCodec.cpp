@@ -253,6 +253,29 @@ void GroupCodec::decode(const uint8_t *codes, int64_t n, const GroupParams &para
     decodeAffine(codes, n, params, w);
 }
 
+void GroupCodec::encodeColumn(const float *w, int64_t n, const ParamArrays &params,
+                              uint8_t *codes) const {
+  switch (how.format) {
+  case CodeFormat::Integer:
+    return encodeAffineColumn(w, n, params, top, codes);
+  case CodeFormat::NF4:
+    return encodeNF4Column(w, n, params, codes);
+  case CodeFormat::FP4:
+    return encodeE2M1Column(w, n, params, 1.0f / 6, codes);
+  case CodeFormat::MXFP4:
+  case CodeFormat::NVFP4:
+    return encodeE2M1Column(w, n, params, tensorScale, codes);
+  }
+}
+
+void GroupCodec::decodeColumn(const uint8_t *codes, int64_t n, const ParamArrays &params,
+                              float *w) const {
+  if (how.isLookup())
+    decodeLookupColumn(codes, n, codebook, params, w);
+  else
+    decodeAffineColumn(codes, n, params, w);
+}
+
 QuantizedWeight GroupCodec::allocate(int64_t rows, int64_t cols) const {
   QuantizedWeight q;
   q.scheme = how;

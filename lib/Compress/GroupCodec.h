@@ -41,6 +41,9 @@ public:
     encode(w, n, n, &params, codes);
   }
   void decode(const uint8_t *codes, int64_t n, const GroupParams &params, float *w) const;
+  /// Of a column: w[i] is read by params.scale[i], ….
+  void encodeColumn(const float *w, int64_t n, const ParamArrays &params, uint8_t *codes) const;
+  void decodeColumn(const uint8_t *codes, int64_t n, const ParamArrays &params, float *w) const;
   /// The nearest representable value.
   float round(float w, const GroupParams &params) const {
     uint8_t code;
@@ -70,6 +73,27 @@ private:
   float top;             ///< 2^bits − 1
   float tensorScale = 1; ///< NVFP4
   float codebook[16];    ///< with the tensor scale
+};
+
+/// How the codes of [groups, rows] are read.
+struct ParamTable {
+  Matrix<float> scale, zero, min;
+
+  ParamTable() = default;
+  ParamTable(int64_t groups, int64_t rows)
+      : scale(groups, rows), zero(groups, rows), min(groups, rows) {}
+  GroupParams at(int64_t group, int64_t row) const {
+    return {scale(group, row), zero(group, row), min(group, row)};
+  }
+  void set(int64_t group, int64_t row, const GroupParams &p) {
+    scale(group, row) = p.scale;
+    zero(group, row) = p.zero;
+    min(group, row) = p.min;
+  }
+  /// Of one group, from a row on.
+  ParamArrays column(int64_t group, int64_t row = 0) const {
+    return {scale.row(group) + row, zero.row(group) + row, min.row(group) + row};
+  }
 };
 
 /// How unsigned codes of a stored group are read.

@@ -102,10 +102,90 @@ FINGPT_INLINE void divideBy(float scale, Quotient &q) {
   q.inverse = F32{} + 1 / (scale * lift);
 }
 
+FINGPT_INLINE void divideBy(const F32 &scale, Quotient &q) {
+  const F32 one = F32{} + 1.0f, large = F32{} + 0x1p100f;
+  q.lift = scale < 0x1p-100f ? large : one;
+  q.inverse = 1 / (scale * q.lift);
+}
+
 /// Half to even, for |x| < 2^22.
 FINGPT_INLINE void roundEven(F32 &x) {
   const float magic = 12582912.0f; // 1.5·2^23: the sum has no fraction bits left
   x = (x + magic) - magic;
+}
+
+FINGPT_INLINE void affineStep(const F32 &x, const Quotient &over, const F32 &min, const F32 &zero,
+                              float maxCode, U8 &out) {
+  const F32 low = -zero, high = maxCode - zero;
+  F32 q = (x - min) * over.lift * over.inverse;
+  q = q > low ? q : low; // clamped before the conversion
+  q = q < high ? q : high;
+  roundEven(q);
+  I32 whole = __builtin_convertvector(q + zero, I32);
+  out = __builtin_convertvector(whole, U8);
+}
+
+struct NF4Midpoints {
+  F32 m[15];
+};
+FINGPT_INLINE void nf4Midpoints(NF4Midpoints &t) {
+  for (int k = 0; k < 15; ++k)
+    t.m[k] = F32{} + (kNF4Values[k] + kNF4Values[k + 1]) / 2;
+}
+FINGPT_INLINE void nf4Step(const F32 &x, const Quotient &over, const NF4Midpoints &t, U8 &out) {
+  // Binary search, each midpoint selected by the bits found so far.
+  const F32 *m = t.m;
+  F32 v = x * over.lift * over.inverse;
+  I32 b8 = v > m[7];
+  I32 b4 = v > (b8 ? m[11] : m[3]);
+  I32 b2 = v > (b8 ? (b4 ? m[13] : m[9]) : (b4 ? m[5] : m[1]));
+  F32 upper = b4 ? (b2 ? m[14] : m[12]) : (b2 ? m[10] : m[8]);
+  F32 lower = b4 ? (b2 ? m[6] : m[4]) : (b2 ? m[2] : m[0]);
+  I32 b1 = v > (b8 ? upper : lower);
+  I32 code = (b8 & 8) | (b4 & 4) | (b2 & 2) | (b1 & 1);
+  out = __builtin_convertvector(code, U8);
+}
+
+FINGPT_INLINE void e2m1Step(const F32 &x, const Quotient &over, U8 &out) {
+  F32 v = x * over.lift * over.inverse;
+  I32 bits;
+  bitcast(bits, v);
+  I32 sign = (bits >> 28) & 8;
+  bits &= 0x7fffffff;
+  F32 a;
+  bitcast(a, bits);
+  I32 code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) +
+             (a > 5.0f); // a true comparison is −1
+  out = __builtin_convertvector(-code | sign, U8);
+}
+
+/// Calls step(x, scale, zero, min, out) for vectors of a column, the remainder padded, and stores
+/// the codes.
+template <typename Step>
+FINGPT_INLINE void encodeColumn(const float *w, int64_t n, const ParamArrays &p, uint8_t *codes,
+                                const Step &step) {
+  F32 x, scale, zero, min;
+  U8 out;
+  int64_t i = 0;
+  for (; i + Lanes <= n; i += Lanes) {
+    load(x, w + i);
+    load(scale, p.scale + i);
+    load(zero, p.zero + i);
+    load(min, p.min + i);
+    step(x, scale, zero, min, out);
+    store(codes + i, out);
+  }
+  if (i < n) {
+    auto bytes = static_cast<size_t>(n - i) * sizeof(float);
+    x = zero = min = F32{};
+    scale = F32{} + 1.0f;
+    std::memcpy(&x, w + i, bytes);
+    std::memcpy(&scale, p.scale + i, bytes);
+    std::memcpy(&zero, p.zero + i, bytes);
+    std::memcpy(&min, p.min + i, bytes);
+    step(x, scale, zero, min, out);
+    std::memcpy(codes + i, &out, static_cast<size_t>(n - i));
+  }
 }
 
 } // namespace
@@ -141,42 +221,24 @@ FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, int64_t gro
                                           uint8_t *codes) {
   eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
     const F32 min = F32{} + params[g].min, zero = F32{} + params[g].zero;
-    const F32 low = -zero, high = maxCode - zero;
     Quotient over;
     divideBy(params[g].scale, over);
     encodeRun(w + first, count, codes + first,
-              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-                F32 q = (x - min) * over.lift * over.inverse;
-                q = q > low ? q : low; // clamped before the conversion
-                q = q < high ? q : high;
-                roundEven(q);
-                I32 whole = __builtin_convertvector(q + zero, I32);
-                out = __builtin_convertvector(whole, U8);
-              });
+              [&](const F32 &x, U8 &out)
+                  __attribute__((always_inline)) { affineStep(x, over, min, zero, maxCode, out); });
   });
 }
 
 FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, int64_t group,
                                        const GroupParams *params, uint8_t *codes) {
-  F32 m[15]; // midpoints
-  for (int k = 0; k < 15; ++k)
-    m[k] = F32{} + (kNF4Values[k] + kNF4Values[k + 1]) / 2;
+  NF4Midpoints midpoints;
+  nf4Midpoints(midpoints);
   eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
     Quotient over;
     divideBy(params[g].scale, over);
     encodeRun(w + first, count, codes + first,
-              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-                // Binary search, each midpoint selected by the bits found so far.
-                F32 v = x * over.lift * over.inverse;
-                I32 b8 = v > m[7];
-                I32 b4 = v > (b8 ? m[11] : m[3]);
-                I32 b2 = v > (b8 ? (b4 ? m[13] : m[9]) : (b4 ? m[5] : m[1]));
-                F32 upper = b4 ? (b2 ? m[14] : m[12]) : (b2 ? m[10] : m[8]);
-                F32 lower = b4 ? (b2 ? m[6] : m[4]) : (b2 ? m[2] : m[0]);
-                I32 b1 = v > (b8 ? upper : lower);
-                I32 code = (b8 & 8) | (b4 & 4) | (b2 & 2) | (b1 & 1);
-                out = __builtin_convertvector(code, U8);
-              });
+              [&](const F32 &x, U8 &out)
+                  __attribute__((always_inline)) { nf4Step(x, over, midpoints, out); });
   });
 }
 
@@ -186,19 +248,58 @@ FINGPT_CLONES void compress::encodeE2M1(const float *w, int64_t n, int64_t group
     Quotient over;
     divideBy(params[g].scale * unit, over);
     encodeRun(w + first, count, codes + first,
-              [&](const F32 &x, U8 &out) __attribute__((always_inline)) {
-                F32 v = x * over.lift * over.inverse;
-                I32 bits;
-                bitcast(bits, v);
-                I32 sign = (bits >> 28) & 8;
-                bits &= 0x7fffffff;
-                F32 a;
-                bitcast(a, bits);
-                I32 code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) +
-                           (a >= 3.5f) + (a > 5.0f); // a true comparison is −1
-                out = __builtin_convertvector(-code | sign, U8);
-              });
+              [&](const F32 &x, U8 &out)
+                  __attribute__((always_inline)) { e2m1Step(x, over, out); });
   });
+}
+
+FINGPT_CLONES void compress::encodeAffineColumn(const float *w, int64_t n,
+                                                const ParamArrays &params, float maxCode,
+                                                uint8_t *codes) {
+  encodeColumn(w, n, params, codes,
+               [&](const F32 &x, const F32 &scale, const F32 &zero, const F32 &min, U8 &out)
+                   __attribute__((always_inline)) {
+                     Quotient over;
+                     divideBy(scale, over);
+                     affineStep(x, over, min, zero, maxCode, out);
+                   });
+}
+
+FINGPT_CLONES void compress::encodeNF4Column(const float *w, int64_t n, const ParamArrays &params,
+                                             uint8_t *codes) {
+  NF4Midpoints midpoints;
+  nf4Midpoints(midpoints);
+  encodeColumn(w, n, params, codes,
+               [&](const F32 &x, const F32 &scale, const F32 &, const F32 &, U8 &out)
+                   __attribute__((always_inline)) {
+                     Quotient over;
+                     divideBy(scale, over);
+                     nf4Step(x, over, midpoints, out);
+                   });
+}
+
+FINGPT_CLONES void compress::encodeE2M1Column(const float *w, int64_t n, const ParamArrays &params,
+                                              float unit, uint8_t *codes) {
+  encodeColumn(w, n, params, codes,
+               [&](const F32 &x, const F32 &scale, const F32 &, const F32 &, U8 &out)
+                   __attribute__((always_inline)) {
+                     Quotient over;
+                     const F32 step = scale * unit;
+                     divideBy(step, over);
+                     e2m1Step(x, over, out);
+                   });
+}
+
+FINGPT_CLONES void compress::decodeAffineColumn(const uint8_t *codes, int64_t n,
+                                                const ParamArrays &params, float *w) {
+  for (int64_t i = 0; i < n; ++i)
+    w[i] = (static_cast<float>(codes[i]) - params.zero[i]) * params.scale[i] + params.min[i];
+}
+
+void compress::decodeLookupColumn(const uint8_t *codes, int64_t n, const float *codebook,
+                                  const ParamArrays &params, float *w) {
+  for (int64_t i = 0; i < n; ++i)
+    w[i] = codebook[codes[i]] * params.scale[i];
 }
 
 FINGPT_CLONES void compress::decodeAffine(const uint8_t *codes, int64_t n, GroupParams params,

@@ -13,6 +13,11 @@ struct GroupParams {
   float scale = 1, zero = 0, min = 0;
 };
 
+/// Those of many groups: an array each.
+struct ParamArrays {
+  const float *scale, *zero, *min;
+};
+
 // All take a run of n > 0 weights in groups of `group`, the last one ragged, and
 // an array with one element per group.
 
@@ -27,6 +32,17 @@ void encodeNF4(const float *w, int64_t n, int64_t group, const GroupParams *para
 /// Nearest E2M1 code of w/(scale·unit), saturating; the even one at a midpoint.
 void encodeE2M1(const float *w, int64_t n, int64_t group, const GroupParams *params, float unit,
                 uint8_t *codes);
+
+// The same of a column: w[i] is of row i, which has parameters of its own, params.scale[i], ….
+// The bits are those of the functions above.
+void encodeAffineColumn(const float *w, int64_t n, const ParamArrays &params, float maxCode,
+                        uint8_t *codes);
+void encodeNF4Column(const float *w, int64_t n, const ParamArrays &params, uint8_t *codes);
+void encodeE2M1Column(const float *w, int64_t n, const ParamArrays &params, float unit,
+                      uint8_t *codes);
+void decodeAffineColumn(const uint8_t *codes, int64_t n, const ParamArrays &params, float *w);
+void decodeLookupColumn(const uint8_t *codes, int64_t n, const float *codebook,
+                        const ParamArrays &params, float *w);
 
 void decodeAffine(const uint8_t *codes, int64_t n, GroupParams params, float *w);
 void decodeLookup(const uint8_t *codes, int64_t n, const float *codebook, float scale, float *w);

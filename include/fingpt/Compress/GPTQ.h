@@ -26,8 +26,8 @@ namespace fingpt::compress {
 /// lies contiguous in live.row(j).
 struct SweepRows {
   int64_t first = 0, count = 0;
-  /// [columns, count], compensated for every column before the current one within its
-  /// block, and for every earlier block beyond it.
+  /// [columns, count]: the current column, compensated for all before it; at the first column of a
+  /// group (SweepPlan::groupSize) the whole group.
   MatrixView<const float> live;
 };
 
@@ -42,16 +42,19 @@ public:
 struct SweepPlan {
   /// order[j] is the weight's column at sweep position j; empty: as they come.
   std::vector<int64_t> order;
-  /// First columns of the blocks, ascending from 0. Inside a block every later column is
-  /// live at once; those beyond follow at its end, in one product.
+  /// First columns of the blocks, ascending from 0. What the columns of a block cost those beyond
+  /// it is made good at its end, in one product.
   std::vector<int64_t> blocks;
+  /// The quantizer looks at whole groups of so many columns when it reaches their first; 0: at the
+  /// current column alone.
+  int64_t groupSize = 0;
 };
 /// Blocks of at most 128 columns such that a group never begins on weights that still miss a
 /// compensation: several whole groups per block, or several blocks per group.
 std::vector<int64_t> blocksForGroups(int64_t columns, int64_t groupSize);
 
 /// Sweeps all rows. `u` is the factor of `inverseFactor` for H in sweep order. out(i, c) gets
-/// what the quantizer returned for row i and weight column c. Rows in chunks of 128, f32.
+/// what the quantizer returned for row i and weight column c. Rows in chunks of at most 128, f32.
 void compensate(ConstMatrixF w, ConstMatrixD u, const SweepPlan &plan, ColumnQuantizer &quantizer,
                 MatrixView<float> out);
 
@@ -65,7 +68,7 @@ struct GptqOptions {
 struct GptqResult {
   QuantizedWeight weight;
   double error = 0;          ///< tr(ΔHΔᵀ) under the given H
-  double roundingError = 0;  ///< of round to nearest
+  double roundingError = 0;  ///< of round to nearest, with the same ranges if they were searched
   bool keptRounding = false; ///< the sweep was not better: `weight` is plain rounding
   double damping = 0;        ///< fraction of the mean diagonal that was added
   int escalations = 0;

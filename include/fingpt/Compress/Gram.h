@@ -102,6 +102,8 @@ std::vector<double> rowOutputErrors(ConstMatrixD delta, ConstMatrixD h);
 double outputError(ConstMatrixD delta, ConstMatrixD h);
 /// tr((ŵ−w)H(ŵ−w)ᵀ), without a copy of the matrices.
 double outputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h);
+/// tr(wHwᵀ).
+double outputNorm(ConstMatrixF w, ConstMatrixD h);
 /// tr(ΔHΔᵀ) / tr(wHwᵀ); 0 if both are 0.
 double relativeOutputError(ConstMatrixF approximation, ConstMatrixF w, ConstMatrixD h);
 

@@ -11,18 +11,22 @@
 //   a scale s   with c = the group of ŵ at s = 1:  s − c·G/(c·H_gg·c), to a storable scale
 //   a min m, a zero z   likewise with c = 1; scale and min together by two equations
 //
-// Every move lowers tr(ΔHΔᵀ) or is not made. The passes end when one gains less than a fraction.
+// Every move lowers tr(ΔHΔᵀ), to the precision of f32 in which it is done, or is not made. The
+// passes end when one gains less than a fraction.
 #ifndef FINGPT_COMPRESS_REFINE_H
 #define FINGPT_COMPRESS_REFINE_H
 
 #include "fingpt/Compress/Gram.h"
 #include "fingpt/Compress/Quantize.h"
 
+#include <optional>
+
 namespace fingpt::compress {
 
 struct RefineOptions {
   int passes = 10;         ///< at most
   double tolerance = 1e-3; ///< stop when a pass lowers the error by less, as a fraction
+  std::optional<double> startError = {}; ///< of `start`, where it is known already
 };
 
 struct RefineResult {
