@@ -395,6 +395,8 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
                      std::to_string(problem.gram->columns()));
   if (scheme.keep())
     return out;
+  if (!problem.gram && roundsPlainly(scheme, false))
+    return roundWeight(problem.name, problem.w, scheme);
   Status s = checkFinite(problem.w, problem.name);
   if (s && problem.gram)
     s = checkGram(problem.gram->h, problem.w.cols);
@@ -409,6 +411,25 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
 }
 
 Result<CompressedWeight> Compressor::run() { return run({}); }
+
+bool roundsPlainly(const WeightScheme &scheme, bool haveStatistics) {
+  bool nearest = scheme.rounding == Rounding::Nearest ||
+                 (scheme.rounding == Rounding::Default && !haveStatistics);
+  return scheme.codes && nearest && scheme.residualRank == 0;
+}
+
+Result<CompressedWeight> roundWeight(const std::string &name, const WeightSource &w,
+                                     const WeightScheme &scheme) {
+  auto q = quantize(w, *scheme.codes);
+  if (!q)
+    return q.error().in(name);
+  CompressedWeight out;
+  out.rows = w.rows();
+  out.cols = w.cols();
+  out.error = out.roundingError = relativeError(w, *q);
+  out.terms.emplace_back(std::move(*q));
+  return out;
+}
 
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme) {
   return Compressor(problem, scheme).run();

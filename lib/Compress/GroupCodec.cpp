@@ -27,11 +27,6 @@ float f16Up(float x) {
   uint16_t h = floatToF16(std::fabs(x));
   return f16ToFloat(f16ToFloat(h) < x ? static_cast<uint16_t>(h + 1) : h);
 }
-/// The bits of an f32 that f16 holds exactly.
-uint16_t exactF16(float x) {
-  uint32_t bits = floatToBits(x);
-  return x >= 0x1p-14f ? static_cast<uint16_t>((bits >> 13) - (112 << 10)) : floatToF16(x);
-}
 float f16Down(float x) {
   if (x > 0) {
     uint16_t h = floatToF16(x);
@@ -230,7 +225,30 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, const float *weights) con
   return fit(w, n, lo, hi, weights);
 }
 
-void GroupCodec::encode(const float *w, int64_t n, int64_t group, const GroupParams *params,
+void GroupCodec::coverAll(const float *lo, const float *hi, int64_t n, float *scale, float *zero,
+                          float *min) const {
+  if (scaleType != DType::F16) {
+    for (int64_t g = 0; g < n; ++g) {
+      GroupParams p = cover(lo[g], hi[g]);
+      scale[g] = p.scale;
+      zero[g] = p.zero;
+      min[g] = p.min;
+    }
+    return;
+  }
+  bool symmetric = how.isLookup() || how.offset == Offset::Symmetric;
+  std::fill_n(zero, n,
+              how.isLookup() || !symmetric ? 0.0f : static_cast<float>(1 << (how.bits - 1)));
+  std::fill_n(min, n, 0.0f);
+  if (symmetric)
+    coverMagnitudes(lo, hi, n, how.isLookup() ? 1 : 2 / top, scale);
+  else if (how.offset == Offset::ZeroCodes)
+    coverZeroCodes(lo, hi, n, top, scale, zero);
+  else
+    coverMins(lo, hi, n, top, scale, min);
+}
+
+void GroupCodec::encode(const float *w, int64_t n, int64_t group, const ParamArrays &params,
                         uint8_t *codes) const {
   switch (how.format) {
   case CodeFormat::Integer:
@@ -304,7 +322,8 @@ void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
     if (scaleType == DType::F32) {
       std::memcpy(bytes.data() + 4 * cell, &value, 4);
     } else if (scaleType == DType::F16) {
-      uint16_t h = exactF16(value);
+      uint16_t h;
+      exactF16(&value, 1, &h);
       std::memcpy(bytes.data() + 2 * cell, &h, 2);
     } else if (scaleType == DType::F8E4M3) {
       bytes[cell] = floatToE4m3(value);
@@ -324,6 +343,33 @@ void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
     bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] | (z << (bit % 8)));
     if (bit % 8 + static_cast<size_t>(how.bits) > 8)
       bytes[bit / 8 + 1] = static_cast<uint8_t>(bytes[bit / 8 + 1] | (z >> (8 - bit % 8)));
+  }
+}
+
+void GroupCodec::storeParams(QuantizedWeight &target, int64_t row,
+                             const ParamArrays &params) const {
+  if (scaleType != DType::F16) {
+    for (int64_t g = 0; g < target.groups; ++g)
+      store(target, row, g, {params.scale[g], params.zero[g], params.min[g]});
+    return;
+  }
+  auto cell = static_cast<size_t>(row * target.groups);
+  auto put = [&](std::vector<uint8_t> &bytes, const float *values) {
+    if (!bytes.empty())
+      exactF16(values, target.groups, reinterpret_cast<uint16_t *>(bytes.data()) + cell);
+  };
+  put(target.scales, params.scale);
+  put(target.mins, params.min);
+  if (target.zeros.empty())
+    return;
+  constexpr int64_t Some = 256;
+  uint8_t codes[Some];
+  for (int64_t g = 0; g < target.groups; g += Some) {
+    int64_t n = std::min(Some, target.groups - g);
+    for (int64_t k = 0; k < n; ++k)
+      codes[k] = static_cast<uint8_t>(params.zero[g + k]);
+    packCodes(codes, n, how.bits,
+              target.zeros.data() + row * target.zeroRowBytes() + g * how.bits / 8);
   }
 }
 

@@ -34,11 +34,14 @@ public:
   GroupParams fit(const float *w, int64_t n, const float *weights = nullptr) const;
   /// Covers [lo, hi].
   GroupParams cover(float lo, float hi) const;
-  /// Codes of a run in groups of `group`, params[g] each.
-  void encode(const float *w, int64_t n, int64_t group, const GroupParams *params,
+  /// The same for n groups; scale[0..n), … are written.
+  void coverAll(const float *lo, const float *hi, int64_t n, float *scale, float *zero,
+                float *min) const;
+  /// Codes of a run in groups of `group`, an element of the arrays each.
+  void encode(const float *w, int64_t n, int64_t group, const ParamArrays &params,
               uint8_t *codes) const;
   void encode(const float *w, int64_t n, const GroupParams &params, uint8_t *codes) const {
-    encode(w, n, n, &params, codes);
+    encode(w, n, n, {&params.scale, &params.zero, &params.min}, codes);
   }
   void decode(const uint8_t *codes, int64_t n, const GroupParams &params, float *w) const;
   /// Of a column: w[i] is read by params.scale[i], ….
@@ -56,6 +59,8 @@ public:
   /// An empty weight of this scheme with room for everything.
   QuantizedWeight allocate(int64_t rows, int64_t cols) const;
   void store(QuantizedWeight &target, int64_t row, int64_t group, const GroupParams &p) const;
+  /// All groups of a row.
+  void storeParams(QuantizedWeight &target, int64_t row, const ParamArrays &params) const;
   /// Packs a row of unsigned codes, one per byte; the codes may be changed (sign).
   void storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const;
 

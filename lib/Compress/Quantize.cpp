@@ -1,6 +1,8 @@
 #include "fingpt/Compress/Quantize.h"
 
+#include "Clones.h"
 #include "GroupCodec.h"
+#include "PackedRounding.h"
 #include "fingpt/Runtime/ThreadPool.h"
 #include "fingpt/Support/Float.h"
 
@@ -33,11 +35,11 @@ struct Scan {
   std::atomic<float> largest{0};
   std::atomic<int64_t> badRow{std::numeric_limits<int64_t>::max()};
 
-  void note(int64_t row, float lo, float hi, bool finite) {
+  void note(int64_t row, float magnitude, bool finite) {
     if (!finite)
       atomicMin(badRow, row);
     else
-      atomicMax(largest, std::max(-lo, hi));
+      atomicMax(largest, magnitude);
   }
   Status status(const WeightSource &w) const {
     int64_t row = badRow;
@@ -55,25 +57,37 @@ struct Scan {
 
 /// What a thread needs for one row at a time.
 struct RowScratch {
-  std::vector<float> values, lo, hi;
+  std::vector<float> values, lo, hi, scale, zero, min;
   std::vector<uint8_t> codes;
-  std::vector<GroupParams> params;
+
+  RowScratch(int64_t cols, int64_t groups)
+      : values(static_cast<size_t>(cols)), lo(static_cast<size_t>(groups)), hi(lo), scale(lo),
+        zero(lo), min(lo), codes(static_cast<size_t>(cols)) {}
+  ParamArrays params() const { return {scale.data(), zero.data(), min.data()}; }
+  void set(int64_t group, const GroupParams &p) {
+    auto g = static_cast<size_t>(group);
+    scale[g] = p.scale;
+    zero[g] = p.zero;
+    min[g] = p.min;
+  }
 };
 
-/// Calls body(row, values, scratch) for every row, with scratch for rows in `groups` groups.
+/// Calls body(row, scratch) for every row, with scratch for rows in `groups` groups, and gives back
+/// what was read about every MiB.
 template <typename Body> void forEachRow(const WeightSource &w, int64_t groups, const Body &body) {
-  auto rows = static_cast<size_t>(w.rows()), cols = static_cast<size_t>(w.cols());
-  auto perRow = static_cast<size_t>(groups);
-  size_t grain = std::max<size_t>(1, 32768 / std::max<size_t>(cols, 1));
+  int64_t tile = std::max<int64_t>(1, (1 << 20) / std::max<int64_t>(w.rowBytes(), 1));
+  size_t grain = std::max<size_t>(1, 32768 / std::max<size_t>(static_cast<size_t>(w.cols()), 1));
   ThreadPool::global().parallelFor(
-      rows,
+      static_cast<size_t>(w.rows()),
       [&](size_t begin, size_t end) {
-        RowScratch scratch{std::vector<float>(cols), std::vector<float>(perRow),
-                           std::vector<float>(perRow), std::vector<uint8_t>(cols),
-                           std::vector<GroupParams>(perRow)};
-        for (size_t i = begin; i < end; ++i) {
-          auto row = static_cast<int64_t>(i);
-          body(row, w.row(row, scratch.values.data()), scratch);
+        RowScratch scratch(w.cols(), groups);
+        auto last = static_cast<int64_t>(end);
+        for (auto first = static_cast<int64_t>(begin); first < last; first += tile) {
+          int64_t until = std::min(first + tile, last);
+          for (int64_t row = first; row < until; ++row)
+            body(row, scratch);
+          if (w.release)
+            w.release(first, until);
         }
       },
       grain);
@@ -85,31 +99,90 @@ template <typename Body> void forEachGroup(int64_t cols, int64_t groupSize, cons
     body(g, first, std::min(groupSize, cols - first));
 }
 
-/// Finds the ranges of a row's groups and notes what the scan needs; false if not finite.
-bool rangesOf(const WeightSource &w, int64_t row, const float *values, int64_t groupSize,
-              RowScratch &scratch, Scan &scan) {
-  if (w.cols() == 0)
-    return true;
-  bool finite = groupRanges(values, w.cols(), groupSize, scratch.lo.data(), scratch.hi.data());
-  scan.note(row, *std::min_element(scratch.lo.begin(), scratch.lo.end()),
-            *std::max_element(scratch.hi.begin(), scratch.hi.end()), finite);
+/// Notes what the scan needs of the ranges of a row's groups; false if it is not finite.
+bool noteRanges(int64_t row, bool finite, const RowScratch &scratch, Scan &scan) {
+  scan.note(row,
+            largestOfRanges(scratch.lo.data(), scratch.hi.data(),
+                            static_cast<int64_t>(scratch.lo.size())),
+            finite);
   return finite;
 }
+
+/// Finds the ranges of a row's groups and notes what the scan needs; false if not finite.
+bool rangesOf(int64_t row, const float *values, int64_t cols, int64_t groupSize,
+              RowScratch &scratch, Scan &scan) {
+  if (cols == 0)
+    return true;
+  bool finite = groupRanges(values, cols, groupSize, scratch.lo.data(), scratch.hi.data());
+  return noteRanges(row, finite, scratch, scan);
+}
+
+/// Fits, codes and stores one row after the other.
+class RowRounding {
+public:
+  RowRounding(const WeightSource &w, const GroupCodec &codec, QuantizedWeight &q)
+      : w(w), codec(codec), q(q) {
+    const QuantScheme &s = q.scheme;
+    bool format = s.format == CodeFormat::NF4 ||
+                  (s.format == CodeFormat::Integer && s.offset != Offset::Mins && !s.signedCodes);
+    packed =
+        format && s.bits == 4 && q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
+    inPlace = packed && !s.searchClip;
+  }
+
+  void round(int64_t row, RowScratch &scratch, Scan &scan) const {
+    if (q.cols == 0)
+      return;
+    if (const uint16_t *bf16 = inPlace ? w.bf16Row(row) : nullptr) {
+      bool finite = rangesWithZero(bf16, q.cols, q.groupSize, scratch.lo.data(), scratch.hi.data());
+      if (!noteRanges(row, finite, scratch, scan))
+        return;
+      fit(nullptr, scratch);
+      codec.storeParams(q, row, scratch.params());
+      pack(bf16, row, scratch);
+      return;
+    }
+    const float *values = w.row(row, scratch.values.data());
+    if (!rangesOf(row, values, q.cols, q.groupSize, scratch, scan))
+      return;
+    fit(values, scratch);
+    codec.storeParams(q, row, scratch.params());
+    if (packed)
+      return pack(values, row, scratch);
+    codec.encode(values, q.cols, q.groupSize, scratch.params(), scratch.codes.data());
+    codec.storeRow(q, row, scratch.codes.data());
+  }
+
+private:
+  void fit(const float *values, RowScratch &scratch) const {
+    if (!q.scheme.searchClip)
+      return codec.coverAll(scratch.lo.data(), scratch.hi.data(), q.groups, scratch.scale.data(),
+                            scratch.zero.data(), scratch.min.data());
+    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+      auto k = static_cast<size_t>(g);
+      scratch.set(g, codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]));
+    });
+  }
+  template <typename T> void pack(const T *values, int64_t row, const RowScratch &scratch) const {
+    uint8_t *bytes = q.codes.data() + row * q.rowBytes();
+    if (q.scheme.isLookup())
+      packNF4(values, q.cols, q.groupSize, scratch.scale.data(), bytes);
+    else
+      packAffine4(values, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(), bytes);
+  }
+
+  const WeightSource &w;
+  const GroupCodec &codec;
+  QuantizedWeight &q;
+  bool packed, inPlace; ///< to packed codes at once; from bf16
+};
 
 /// One pass that fits, codes and stores. The result counts only if the scan agrees.
 QuantizedWeight singlePass(const WeightSource &w, const GroupCodec &codec, Scan &scan) {
   QuantizedWeight q = codec.allocate(w.rows(), w.cols());
-  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
-    if (!rangesOf(w, row, values, q.groupSize, scratch, scan))
-      return;
-    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-      auto k = static_cast<size_t>(g);
-      scratch.params[k] = codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]);
-      codec.store(q, row, g, scratch.params[k]);
-    });
-    codec.encode(values, q.cols, q.groupSize, scratch.params.data(), scratch.codes.data());
-    codec.storeRow(q, row, scratch.codes.data());
-  });
+  RowRounding rounding(w, codec, q);
+  forEachRow(w, q.groups,
+             [&](int64_t row, RowScratch &scratch) { rounding.round(row, scratch, scan); });
   return q;
 }
 
@@ -132,7 +205,8 @@ QuantizedScales codeScales(ConstMatrixF scales) {
       groupRanges(column.data(), n, n, &p.min, &hi);
       if (p.min < hi)
         p.scale = std::max(hi / 255 - p.min / 255, std::numeric_limits<float>::denorm_min());
-      encodeAffine(column.data(), n, n, &p, 255, out.codes.data() + g * rows + first);
+      encodeAffine(column.data(), n, n, {&p.scale, &p.zero, &p.min}, 255,
+                   out.codes.data() + g * rows + first);
       out.scales[static_cast<size_t>(g * blocks + b)] = p.scale;
       out.mins[static_cast<size_t>(g * blocks + b)] = p.min;
     }
@@ -146,8 +220,9 @@ Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &sch
   QuantizedWeight q = codec.allocate(w.rows(), w.cols());
   Matrix<float> scales(q.rows, q.groups);
   Scan scan;
-  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
-    if (!rangesOf(w, row, values, q.groupSize, scratch, scan))
+  forEachRow(w, q.groups, [&](int64_t row, RowScratch &scratch) {
+    const float *values = w.row(row, scratch.values.data());
+    if (!rangesOf(row, values, q.cols, q.groupSize, scratch, scan))
       return;
     forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
       auto k = static_cast<size_t>(g);
@@ -157,13 +232,32 @@ Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &sch
   if (Status s = scan.status(w); !s)
     return s.takeError();
   q.scaleCodes = codeScales(scales.view());
-  forEachRow(w, q.groups, [&](int64_t row, const float *values, RowScratch &scratch) {
+  forEachRow(w, q.groups, [&](int64_t row, RowScratch &scratch) {
     for (int64_t g = 0; g < q.groups; ++g)
-      scratch.params[static_cast<size_t>(g)] = storedParams(q, row, g);
-    codec.encode(values, q.cols, q.groupSize, scratch.params.data(), scratch.codes.data());
+      scratch.set(g, storedParams(q, row, g));
+    codec.encode(w.row(row, scratch.values.data()), q.cols, q.groupSize, scratch.params(),
+                 scratch.codes.data());
     codec.storeRow(q, row, scratch.codes.data());
   });
   return q;
+}
+
+/// Σ (x − y)² and Σ x².
+FINGPT_CLONES void squares(const float *x, const float *y, int64_t n, double *difference,
+                           double *whole) {
+  constexpr int64_t Lanes = 16;
+  double d[Lanes] = {}, s[Lanes] = {};
+  for (int64_t i = 0; i < n; i += Lanes)
+    for (int64_t l = 0; l < std::min(Lanes, n - i); ++l) {
+      double a = x[i + l], e = a - static_cast<double>(y[i + l]);
+      d[l] += e * e;
+      s[l] += a * a;
+    }
+  *difference = *whole = 0;
+  for (int64_t l = 0; l < Lanes; ++l) {
+    *difference += d[l];
+    *whole += s[l];
+  }
 }
 
 float readScale(const std::vector<uint8_t> &bytes, DType type, size_t cell) {
@@ -212,6 +306,10 @@ const float *WeightSource::row(int64_t i, float *scratch) const {
       scratch[j] = static_cast<float>(reinterpret_cast<const double *>(start)[j]);
     return scratch;
   }
+}
+
+const uint16_t *WeightSource::bf16Row(int64_t i) const {
+  return type == DType::BF16 ? reinterpret_cast<const uint16_t *>(data) + i * stride : nullptr;
 }
 
 float QuantizedWeight::scale(int64_t row, int64_t group) const {
@@ -267,8 +365,8 @@ Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantSch
   float assumed = 1; // f16 scales; almost every weight is done in one pass
   if (scheme.format == CodeFormat::NVFP4) {
     Scan scan;
-    forEachRow(w, 1, [&](int64_t row, const float *values, RowScratch &scratch) {
-      rangesOf(w, row, values, w.cols(), scratch, scan);
+    forEachRow(w, 1, [&](int64_t row, RowScratch &scratch) {
+      rangesOf(row, w.row(row, scratch.values.data()), w.cols(), w.cols(), scratch, scan);
     });
     if (Status s = scan.status(w); !s)
       return s.takeError();
@@ -286,22 +384,42 @@ Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantSch
   }
 }
 
+/// One row of the f32 weight. `codes`: scratch [cols].
+static void dequantizeRow(const QuantizedWeight &q, int64_t row, uint8_t *codes, float *out) {
+  storedCodes(q, row, codes);
+  forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+    GroupParams p = storedParams(q, row, g);
+    if (q.scheme.isLookup())
+      decodeLookup(codes + first, n, q.codebook.data(), p.scale, out + first);
+    else
+      decodeAffine(codes + first, n, p, out + first);
+  });
+}
+
 void compress::dequantize(const QuantizedWeight &q, MatrixView<float> out) {
   assert(out.rows == q.rows && out.cols == q.cols);
   ThreadPool::global().parallelFor(static_cast<size_t>(q.rows), [&](size_t begin, size_t end) {
     std::vector<uint8_t> codes(static_cast<size_t>(q.cols));
-    for (size_t i = begin; i < end; ++i) {
-      auto row = static_cast<int64_t>(i);
-      storedCodes(q, row, codes.data());
-      forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-        GroupParams p = storedParams(q, row, g);
-        if (q.scheme.isLookup())
-          decodeLookup(codes.data() + first, n, q.codebook.data(), p.scale, out.row(row) + first);
-        else
-          decodeAffine(codes.data() + first, n, p, out.row(row) + first);
-      });
-    }
+    for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row)
+      dequantizeRow(q, row, codes.data(), out.row(row));
   });
+}
+
+double compress::relativeError(const WeightSource &w, const QuantizedWeight &q) {
+  assert(w.rows() == q.rows && w.cols() == q.cols);
+  Matrix<double> sums(q.rows, 2);
+  forEachRow(w, w.cols(), [&](int64_t row, RowScratch &scratch) {
+    const float *values = w.row(row, scratch.values.data());
+    float *back = scratch.lo.data(); // as long as a row
+    dequantizeRow(q, row, scratch.codes.data(), back);
+    squares(values, back, q.cols, &sums(row, 0), &sums(row, 1));
+  });
+  double error = 0, norm = 0;
+  for (int64_t i = 0; i < q.rows; ++i) {
+    error += sums(i, 0);
+    norm += sums(i, 1);
+  }
+  return norm > 0 ? error / norm : (error > 0 ? INFINITY : 0);
 }
 
 Matrix<float> compress::dequantized(const QuantizedWeight &q) {
@@ -326,9 +444,10 @@ Result<int64_t> compress::chooseGroupSize(const WeightSource &w, double ratio) {
   // Per row and size: Σ n·(largest magnitude)² over the groups; summed in row order below.
   Matrix<double> costs(w.rows(), Sizes);
   Scan scan;
-  forEachRow(w, (w.cols() + 31) / 32, [&](int64_t row, const float *values, RowScratch &scratch) {
+  forEachRow(w, (w.cols() + 31) / 32, [&](int64_t row, RowScratch &scratch) {
+    const float *values = w.row(row, scratch.values.data());
     for (int k = 0; k < Sizes; ++k) {
-      rangesOf(w, row, values, sizes[k], scratch, scan);
+      rangesOf(row, values, w.cols(), sizes[k], scratch, scan);
       forEachGroup(w.cols(), sizes[k], [&](int64_t g, int64_t, int64_t n) {
         double largest =
             std::max(-scratch.lo[static_cast<size_t>(g)], scratch.hi[static_cast<size_t>(g)]);

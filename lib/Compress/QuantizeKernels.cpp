@@ -114,6 +114,41 @@ FINGPT_INLINE void roundEven(F32 &x) {
   x = (x + magic) - magic;
 }
 
+/// Calls body(first, count) for vectors of [0, n), the last one partial.
+template <typename Body> FINGPT_INLINE void eachVector(int64_t n, const Body &body) {
+  for (int64_t i = 0; i < n; i += Lanes)
+    body(i, i + Lanes <= n ? Lanes : n - i);
+}
+FINGPT_INLINE void loadSome(F32 &v, const float *p, int64_t count) {
+  if (count == Lanes)
+    return load(v, p);
+  v = F32{};
+  std::memcpy(&v, p, static_cast<size_t>(count) * sizeof(float));
+}
+FINGPT_INLINE void storeSome(float *p, const F32 &v, int64_t count) {
+  if (count == Lanes)
+    return store(p, v);
+  std::memcpy(p, &v, static_cast<size_t>(count) * sizeof(float));
+}
+
+/// The least f16 that is ≥ x ≥ 0 (saturating at 65504), resp. the largest that is ≤ x.
+template <int Direction> FINGPT_INLINE void toF16(F32 &x) {
+  U32 bits; // a normal f16 keeps ten fraction bits of 23
+  bitcast(bits, x);
+  bits = (Direction > 0 ? bits + 0x1fffu : bits) & ~0x1fffu;
+  F32 normal, largest = F32{} + 65504.0f;
+  bitcast(normal, bits);
+  normal = x < 65504.0f ? normal : largest;
+  F32 fine = (x + 0.5f) - 0.5f; // in steps of 2^-24
+  if (Direction > 0)
+    fine = fine < x ? fine + 0x1p-24f : fine;
+  else
+    fine = fine > x ? fine - 0x1p-24f : fine;
+  x = x >= 0x1p-14f ? normal : fine;
+}
+FINGPT_INLINE void upToF16(F32 &x) { toF16<1>(x); }
+FINGPT_INLINE void downToF16(F32 &x) { toF16<-1>(x); }
+
 FINGPT_INLINE void affineStep(const F32 &x, const Quotient &over, const F32 &min, const F32 &zero,
                               float maxCode, U8 &out) {
   const F32 low = -zero, high = maxCode - zero;
@@ -216,13 +251,26 @@ FINGPT_CLONES bool compress::groupRanges(const float *w, int64_t n, int64_t grou
   return reduce(poison, [](F32 &a, F32 &b) __attribute__((always_inline)) { a += b; }) == 0;
 }
 
+FINGPT_CLONES float compress::largestOfRanges(const float *lo, const float *hi, int64_t n) {
+  F32 largest = {};
+  eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    F32 low, high;
+    loadSome(low, lo + i, count);
+    loadSome(high, hi + i, count);
+    low = -low;
+    largest = low > largest ? low : largest;
+    largest = high > largest ? high : largest;
+  });
+  return reduce(largest, [](F32 &a, F32 &b) __attribute__((always_inline)) { a = b > a ? b : a; });
+}
+
 FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, int64_t group,
-                                          const GroupParams *params, float maxCode,
+                                          const ParamArrays &params, float maxCode,
                                           uint8_t *codes) {
   eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
-    const F32 min = F32{} + params[g].min, zero = F32{} + params[g].zero;
+    const F32 min = F32{} + params.min[g], zero = F32{} + params.zero[g];
     Quotient over;
-    divideBy(params[g].scale, over);
+    divideBy(params.scale[g], over);
     encodeRun(w + first, count, codes + first,
               [&](const F32 &x, U8 &out)
                   __attribute__((always_inline)) { affineStep(x, over, min, zero, maxCode, out); });
@@ -230,12 +278,12 @@ FINGPT_CLONES void compress::encodeAffine(const float *w, int64_t n, int64_t gro
 }
 
 FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, int64_t group,
-                                       const GroupParams *params, uint8_t *codes) {
+                                       const ParamArrays &params, uint8_t *codes) {
   NF4Midpoints midpoints;
   nf4Midpoints(midpoints);
   eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
     Quotient over;
-    divideBy(params[g].scale, over);
+    divideBy(params.scale[g], over);
     encodeRun(w + first, count, codes + first,
               [&](const F32 &x, U8 &out)
                   __attribute__((always_inline)) { nf4Step(x, over, midpoints, out); });
@@ -243,10 +291,10 @@ FINGPT_CLONES void compress::encodeNF4(const float *w, int64_t n, int64_t group,
 }
 
 FINGPT_CLONES void compress::encodeE2M1(const float *w, int64_t n, int64_t group,
-                                        const GroupParams *params, float unit, uint8_t *codes) {
+                                        const ParamArrays &params, float unit, uint8_t *codes) {
   eachGroup(n, group, [&](int64_t g, int64_t first, int64_t count) __attribute__((always_inline)) {
     Quotient over;
-    divideBy(params[g].scale * unit, over);
+    divideBy(params.scale[g] * unit, over);
     encodeRun(w + first, count, codes + first,
               [&](const F32 &x, U8 &out)
                   __attribute__((always_inline)) { e2m1Step(x, over, out); });
@@ -367,6 +415,72 @@ FINGPT_CLONES float compress::weightedCost(const float *w, const float *decoded,
     sum += weight * (d * d);
   }
   return reduce(sum, [](F32 &a, F32 &b) __attribute__((always_inline)) { a += b; });
+}
+
+FINGPT_CLONES void compress::coverZeroCodes(const float *lo, const float *hi, int64_t n,
+                                            float maxCode, float *scale, float *zero) {
+  eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    F32 low, high, s;
+    loadSome(low, lo + i, count);
+    loadSome(high, hi + i, count);
+    low = low < 0.0f ? low : F32{};
+    high = high > 0.0f ? high : F32{};
+    s = high / maxCode - low / maxCode;
+    upToF16(s);
+    s = low < high ? s : F32{} + 1.0f;
+    F32 z = -low / s;
+    roundEven(z);
+    z = z < maxCode ? z : F32{} + maxCode;
+    storeSome(scale + i, s, count);
+    storeSome(zero + i, z, count);
+  });
+}
+
+FINGPT_CLONES void compress::coverMins(const float *lo, const float *hi, int64_t n, float maxCode,
+                                       float *scale, float *min) {
+  eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    F32 low, high, s;
+    loadSome(low, lo + i, count);
+    loadSome(high, hi + i, count);
+    F32 above = low, below = -low; // of the minimum's two signs
+    downToF16(above);
+    upToF16(below);
+    low = low > 0.0f ? above : -below;
+    s = high / maxCode - low / maxCode;
+    upToF16(s);
+    s = low < high ? s : F32{} + 1.0f;
+    storeSome(scale + i, s, count);
+    storeSome(min + i, low, count);
+  });
+}
+
+FINGPT_CLONES void compress::coverMagnitudes(const float *lo, const float *hi, int64_t n,
+                                             float share, float *scale) {
+  eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    F32 low, largest;
+    loadSome(low, lo + i, count);
+    loadSome(largest, hi + i, count);
+    low = -low;
+    largest = low < largest ? largest : low;
+    F32 s = largest * share;
+    upToF16(s);
+    s = largest > 0.0f ? s : F32{} + 1.0f;
+    storeSome(scale + i, s, count);
+  });
+}
+
+FINGPT_CLONES void compress::exactF16(const float *values, int64_t n, uint16_t *bits) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t word;
+    std::memcpy(&word, values + i, 4);
+    uint32_t magnitude = word & 0x7fffffff;
+    float size;
+    std::memcpy(&size, &magnitude, 4);
+    uint32_t normal = (magnitude >> 13) - (112 << 10);
+    auto subnormal =
+        static_cast<uint32_t>(static_cast<int32_t>(size < 0x1p-14f ? size * 0x1p24f : 0));
+    bits[i] = static_cast<uint16_t>((size < 0x1p-14f ? subnormal : normal) | (word >> 16 & 0x8000));
+  }
 }
 
 FINGPT_CLONES void compress::packCodes(const uint8_t *codes, int64_t n, int bits, uint8_t *bytes) {

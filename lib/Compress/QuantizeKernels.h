@@ -19,18 +19,21 @@ struct ParamArrays {
 };
 
 // All take a run of n > 0 weights in groups of `group`, the last one ragged, and
-// an array with one element per group.
+// arrays with one element per group.
 
 /// The least and the largest weight of each group. False if one is NaN or Inf.
 bool groupRanges(const float *w, int64_t n, int64_t group, float *lo, float *hi);
 
+/// The largest of all −lo and hi, at least 0.
+float largestOfRanges(const float *lo, const float *hi, int64_t n);
+
 /// codes = clamp(round((w − min)/scale) + zero, 0, maxCode), half to even.
-void encodeAffine(const float *w, int64_t n, int64_t group, const GroupParams *params,
+void encodeAffine(const float *w, int64_t n, int64_t group, const ParamArrays &params,
                   float maxCode, uint8_t *codes);
 /// Nearest NF4 code of w/scale; the lower one at a midpoint.
-void encodeNF4(const float *w, int64_t n, int64_t group, const GroupParams *params, uint8_t *codes);
+void encodeNF4(const float *w, int64_t n, int64_t group, const ParamArrays &params, uint8_t *codes);
 /// Nearest E2M1 code of w/(scale·unit), saturating; the even one at a midpoint.
-void encodeE2M1(const float *w, int64_t n, int64_t group, const GroupParams *params, float unit,
+void encodeE2M1(const float *w, int64_t n, int64_t group, const ParamArrays &params, float unit,
                 uint8_t *codes);
 
 // The same of a column: w[i] is of row i, which has parameters of its own, params.scale[i], ….
@@ -53,6 +56,17 @@ float roundingCost(const float *w, const float *decoded, int64_t n, float unit);
 /// Σ weights·((decoded − w)/unit)².
 float weightedCost(const float *w, const float *decoded, const float *weights, int64_t n,
                    float unit);
+
+// What covers the ranges of n groups, with scales that f16 stores; see GroupCodec::cover.
+// `maxCode` is the largest code.
+void coverZeroCodes(const float *lo, const float *hi, int64_t n, float maxCode, float *scale,
+                    float *zero);
+void coverMins(const float *lo, const float *hi, int64_t n, float maxCode, float *scale,
+               float *min);
+/// Scales of the largest magnitude times `share`, or 1 where that is 0.
+void coverMagnitudes(const float *lo, const float *hi, int64_t n, float share, float *scale);
+/// The bits of numbers that f16 holds exactly.
+void exactF16(const float *values, int64_t n, uint16_t *bits);
 
 /// Low bits first; the last byte is padded with zeros.
 void packCodes(const uint8_t *codes, int64_t n, int bits, uint8_t *bytes);

@@ -173,7 +173,9 @@ void Compression::makeUnits() {
   for (const fin::LinearWeight &w : weights) {
     if (inSegments.contains(w.name))
       continue;
-    if (units.empty() || units.back().segment || fin::layerOfName(w.name) != layer) {
+    // Tables and heads are large: each on its own.
+    bool sameLayer = fin::layerOfName(w.name) == layer && layer >= 0;
+    if (units.empty() || units.back().segment || !sameLayer) {
       layer = fin::layerOfName(w.name);
       units.emplace_back();
     }
@@ -274,8 +276,20 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       problems.push_back({name, {}, gram ? &*gram : nullptr, int64_t(plan.bytesBefore)});
       schemes.push_back(plan.scheme);
     }
+    // What needs no statistics is rounded from where it lies.
+    bool plain = !gram && llvm::all_of(schemes, [](const WeightScheme &scheme) {
+      return compress::roundsPlainly(scheme, /*haveStatistics=*/false);
+    });
+    std::vector<CompressedWeight> results;
     std::vector<compress::Matrix<float>> targets(dense.size());
     for (size_t i = 0; i < dense.size(); ++i) {
+      if (plain) {
+        auto rounded = compress::roundWeight(problems[i].name, dense[i].source(), schemes[i]);
+        if (!rounded)
+          return rounded.takeError();
+        results.push_back(std::move(*rounded));
+        continue;
+      }
       problems[i].w = dense[i].view();
       if (Status finite = compress::checkFinite(problems[i].w, problems[i].name); !finite)
         return finite;
@@ -289,13 +303,16 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       if (!targets[i].empty())
         problems[i].w = targets[i].view();
     }
-    auto results = compress::compressGroup(problems, schemes);
-    if (!results)
-      return results.takeError();
+    if (!plain) {
+      auto made = compress::compressGroup(problems, schemes);
+      if (!made)
+        return made.takeError();
+      results = std::move(*made);
+    }
     for (size_t i = 0; i < problems.size(); ++i) {
-      const CompressedWeight &c = (*results)[i];
+      const CompressedWeight &c = results[i];
       Json row = reportRow(planned(problems[i].name), &c);
-      if (gram || problems[i].w.rows * problems[i].w.cols < (1 << 22))
+      if (!plain && (gram || problems[i].w.rows * problems[i].w.cols < (1 << 22)))
         addSpectrum(row, problems[i].w, gram ? &*gram : nullptr);
       if (sensitivities.contains(problems[i].name))
         row["sensitivity"] = sensitivities[problems[i].name];

@@ -3,6 +3,7 @@
 
 #include "fingpt/Support/Checked.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -160,6 +161,13 @@ void ParamStore::release(std::string_view name) const {
   }
   if (e->mapping)
     e->mapping->dropPages(static_cast<size_t>(e->data - e->mapping->data()), e->extent);
+}
+
+void ParamStore::releasePart(std::string_view name, uint64_t offset, uint64_t bytes) const {
+  const Impl::Entry *e = impl->lookup(name);
+  if (e && e->mapping && !e->lazy && offset < e->extent)
+    e->mapping->dropPages(static_cast<size_t>(e->data - e->mapping->data()) + offset,
+                          std::min(bytes, e->extent - offset));
 }
 
 } // namespace fingpt

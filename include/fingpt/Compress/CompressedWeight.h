@@ -58,6 +58,13 @@ Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation);
 /// scheme its shape does not allow.
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme);
 
+/// The scheme asks for plain rounding, which needs no statistics.
+bool roundsPlainly(const WeightScheme &scheme, bool haveStatistics);
+/// Plain rounding, row by row from where the weight lies: it never is in memory as f32. The same
+/// terms as compressWeight gives. Error: names the weight.
+Result<CompressedWeight> roundWeight(const std::string &name, const WeightSource &w,
+                                     const WeightScheme &scheme);
+
 /// Several weights that read one input: methods that scale inputs (AWQ) choose for all at once.
 Result<std::vector<CompressedWeight>> compressGroup(const std::vector<WeightProblem> &problems,
                                                     const std::vector<WeightScheme> &schemes);

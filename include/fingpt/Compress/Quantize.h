@@ -21,14 +21,17 @@
 // f16 would overflow or lose its precision; then the scales of the weight are f32.
 //
 // Rows are read one at a time from where the weight lies, in parallel, and each
-// row's codes depend on that row alone: the bits do not depend on the threads.
+// row's codes depend on that row alone: the bits do not depend on the threads, and
+// no copy of the weight is made.
 #ifndef FINGPT_COMPRESS_QUANTIZE_H
 #define FINGPT_COMPRESS_QUANTIZE_H
 
 #include "fingpt/Compress/Matrix.h"
 #include "fingpt/Compress/QuantScheme.h"
+#include "fingpt/Compress/RawBytes.h"
 #include "fingpt/Params/ParamStore.h"
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -51,6 +54,14 @@ public:
   Status validate() const;
   /// Row i as f32: in place if it is stored so, else converted into scratch [cols].
   const float *row(int64_t i, float *scratch) const;
+  /// Row i as it is stored if it is bf16, else null.
+  const uint16_t *bf16Row(int64_t i) const;
+  /// Bytes of one row.
+  int64_t rowBytes() const { return width * static_cast<int64_t>(dtypeSize(type)); }
+
+  /// Called with rows [begin, end) that are not needed for now, by several threads: where the
+  /// weight is a mapped file, its pages can go.
+  std::function<void(int64_t begin, int64_t end)> release;
 
 private:
   const char *data;
@@ -71,7 +82,7 @@ struct QuantizedWeight {
   int64_t rows = 0, cols = 0;
   int64_t groupSize = 0, groups = 0; ///< resolved for `cols`; the last group may be ragged
   DType scaleType = DType::F16;      ///< F16, F32, F8E8M0, F8E4M3
-  std::vector<uint8_t> codes;        ///< [rows, ⌈cols·bits/8⌉], low bits first
+  RawBytes codes;                    ///< [rows, ⌈cols·bits/8⌉], low bits first
   std::vector<uint8_t> scales;       ///< [rows, groups] of scaleType; empty with scaleCodes
   std::vector<uint8_t> zeros;        ///< ZeroCodes: [rows, ⌈groups·bits/8⌉]
   std::vector<uint8_t> mins;         ///< Mins: [rows, groups] of scaleType
@@ -100,6 +111,9 @@ struct QuantizedWeight {
 
 /// Rounds to nearest. Error: an invalid scheme, or NaN or Inf, naming row and column.
 Result<QuantizedWeight> quantize(const WeightSource &w, const QuantScheme &scheme);
+
+/// Σ (ŵ − w)² / Σ w², row by row; 0 if both are 0.
+double relativeError(const WeightSource &w, const QuantizedWeight &q);
 
 /// Writes the f32 weight, as the `fin` ops define it. `out` must have its shape.
 void dequantize(const QuantizedWeight &q, MatrixView<float> out);

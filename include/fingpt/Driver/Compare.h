@@ -26,11 +26,11 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
 
 /// The same of two graphs over `params`, run piece by piece (Segments.h): memory holds the weights
 /// of one piece, the heads of both, and the hidden states of all chunks.
-Result<Comparison>
-comparePiecewise(mlir::ModuleOp reference, mlir::ModuleOp graph,
-                 const std::shared_ptr<ParamStore> &params, const std::string &cacheDirectory,
-                 const std::vector<int32_t> &tokens, int64_t context,
-                 const std::function<void(size_t, size_t, double)> &progress);
+Result<Comparison> comparePiecewise(mlir::ModuleOp reference, mlir::ModuleOp graph,
+                                    const std::shared_ptr<ParamStore> &params,
+                                    const std::string &cacheDirectory,
+                                    const std::vector<int32_t> &tokens, int64_t context,
+                                    const std::function<void(size_t, size_t, double)> &progress);
 
 /// Mean KL over rows of logits [rows, width].
 double meanDivergence(const float *reference, const float *other, int64_t rows, int64_t width);

@@ -162,6 +162,8 @@ public:
   /// Forgets materialised bytes and drops mapped pages of `name`. What a put()
   /// owns stays; what a TensorData still holds lives as long as that does.
   void release(std::string_view name) const;
+  /// Drops the mapped pages that lie wholly in [offset, offset + bytes) of `name`.
+  void releasePart(std::string_view name, uint64_t offset, uint64_t bytes) const;
 
 private:
   struct Impl;

@@ -1,7 +1,10 @@
 #include "fingpt/Compress/Quantize.h"
 
 #include "CompressTesting.h"
+#include "Isa.h"
 #include "fingpt/Support/Float.h"
+
+#include <atomic>
 
 using namespace fingpt;
 using namespace fingpt::compress;
@@ -77,10 +80,10 @@ TEST(Quantize, PacksLowBitsFirstAndPadsRows) {
   w(0, 0) = -8, w(0, 1) = 7.6f, w(0, 2) = 1;
   QuantizedWeight q = rounded(w, "w4-sym");
   // scale 16/15 rounded up to f16; codes round(w/s) + 8.
-  EXPECT_EQ(q.codes, (std::vector<uint8_t>{1 | 15 << 4, 9}));
+  EXPECT_EQ(q.codes, (RawBytes{1 | 15 << 4, 9}));
   EXPECT_EQ(q.constantZero(), 8);
   QuantizedWeight s = rounded(w, "w4-sym-signed");
-  EXPECT_EQ(s.codes, (std::vector<uint8_t>{9 | 7 << 4, 1}));
+  EXPECT_EQ(s.codes, (RawBytes{9 | 7 << 4, 1}));
   EXPECT_EQ(s.constantZero(), 0);
   Matrix<float> nine(1, 9);
   for (int64_t j = 0; j < 9; ++j)
@@ -288,6 +291,94 @@ TEST(Quantize, SixteenBitSourcesReadAsTheirValues) {
     else
       ASSERT_EQ(floatToBits(widened[k]), floatToBits(expected));
   }
+}
+
+/// The codes with and without what is written for this machine's instructions.
+void expectSameBitsWithoutFastLane(const WeightSource &w, const char *scheme) {
+  QuantizedWeight fast = rounded(w, scheme);
+  Isa before = currentIsa();
+  setIsaForTesting(Isa::Baseline);
+  EXPECT_EQ(rounded(w, scheme), fast) << scheme << " of " << w.cols() << " columns";
+  setIsaForTesting(before);
+}
+
+constexpr const char *FastSchemes[] = {"w4g64",      "w4g64-sym", "nf4",      "w4g96", "w4",
+                                       "w4g32-clip", "nf4-clip",  "nf4g1024", "w4g48", "w4g64-min"};
+
+TEST(Quantize, FastLaneGivesTheSameBits) {
+  std::mt19937 random(11);
+  for (int64_t cols : {32, 64, 96, 160, 576, 2048}) {
+    Matrix<float> w = randomWeight(random, 40, cols, 0.02);
+    for (int64_t j = 0; j < cols; ++j) {
+      w(3, j) = 0;
+      w(4, j) = j % 3 ? 0.0f : -0.0f;
+      w(5, j) = std::fabs(w(5, j));
+      w(6, j) = -std::fabs(w(6, j));
+      w(7, j) *= j == 5 ? 1e4f : 1e-4f; // small codes, scales below what f16 holds normally
+      w(8, j) *= 1e-5f;
+    }
+    std::vector<uint16_t> brain;
+    for (int64_t i = 0; i < w.rows() * cols; ++i)
+      brain.push_back(floatToBf16(w.data()[i]));
+    for (const char *scheme : FastSchemes) {
+      expectSameBitsWithoutFastLane(w, scheme);
+      expectSameBitsWithoutFastLane({brain.data(), DType::BF16, w.rows(), cols}, scheme);
+    }
+  }
+}
+
+// Every bf16 number below the largest of its group, and f32 numbers about every midpoint.
+TEST(Quantize, FastLaneIsExactAtMidpoints) {
+  std::vector<uint16_t> brain;
+  for (float largest : {1.0f, 0.7734375f, 1.2421875f}) // scales of their own
+    for (uint32_t bits = 0; bits < 0x3f80; ++bits) {
+      if (brain.size() % 64 == 0)
+        brain.push_back(floatToBf16(largest));
+      brain.push_back(static_cast<uint16_t>(bits % 2 ? bits : bits | 0x8000));
+    }
+  brain.resize(brain.size() / 64 * 64);
+  auto rows = static_cast<int64_t>(brain.size() / 64);
+  for (const char *scheme : FastSchemes)
+    expectSameBitsWithoutFastLane({brain.data(), DType::BF16, rows, 64}, scheme);
+
+  Matrix<float> near(16, 64 * 64);
+  std::vector<float> book = rounded(near, "nf4").codebook;
+  for (int64_t i = 0; i < near.rows(); ++i)
+    for (int64_t j = 0; j < near.cols(); ++j) {
+      float scale = 1 - static_cast<float>(i) / 64; // an f16
+      auto k = static_cast<size_t>(j % 15);
+      float middle = (book[k] + book[k + 1]) / 2 * scale;
+      int64_t step = j / 64 - 32;
+      near(i, j) =
+          j % 64 == 63 ? scale : bitsToFloat(static_cast<uint32_t>(floatToBits(middle) + step));
+    }
+  for (const char *scheme : {"nf4", "w4g64", "w4g64-sym"})
+    expectSameBitsWithoutFastLane(near, scheme);
+}
+
+TEST(Quantize, GivesBackRowsAndMeasuresThemWhereTheyLie) {
+  std::mt19937 random(12);
+  Matrix<float> w = randomWeight(random, 3000, 640);
+  for (const char *scheme : {"w4g64", "nvfp4", "nf4-dq", "w3g64-min"})
+    forThreadCounts([&] {
+      std::vector<std::atomic<int>> given(3000);
+      WeightSource source(w);
+      source.release = [&](int64_t begin, int64_t end) {
+        EXPECT_LE((end - begin) * source.rowBytes(), 1 << 20);
+        for (int64_t i = begin; i < end; ++i)
+          ++given[size_t(i)];
+      };
+      QuantizedWeight q = rounded(source, scheme);
+      for (const std::atomic<int> &times : given)
+        ASSERT_GE(times, 1);
+      EXPECT_EQ(q, rounded(w, scheme));
+      Matrix<float> back = dequantized(q);
+      double norm = squaredNorm(Matrix<double>(w.view()));
+      double expected = meanSquaredError(back, w) * double(w.rows() * w.cols()) / norm;
+      EXPECT_NEAR(relativeError(source, q) / expected, 1, 1e-9) << scheme;
+      EXPECT_EQ(relativeError(source, q), relativeError(w, q));
+      EXPECT_EQ(relativeError(back, q), 0);
+    });
 }
 
 TEST(Quantize, SameBitsForAnyThreadCount) {

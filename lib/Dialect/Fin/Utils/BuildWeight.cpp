@@ -134,7 +134,8 @@ Value Builder::scales(const std::string &stem, const QuantizedWeight &q) {
 
 Value Builder::quantized(const std::string &stem, const QuantizedWeight &q) {
   Value codes = param(stem + ".codes", DType::U8, {q.rows, q.rowBytes()}, {q.rows, q.cols},
-                      code(q.scheme.bits, q.scheme.signedCodes), q.codes);
+                      code(q.scheme.bits, q.scheme.signedCodes),
+                      std::vector<uint8_t>(q.codes.begin(), q.codes.end()));
   auto type = f32({q.rows, q.cols});
   IntegerAttr group = b.getI64IntegerAttr(q.groupSize);
   Value scale = scales(stem, q);

@@ -542,6 +542,10 @@ Result<DenseWeight> denseWeight(Value weight, const ParamStore &params) {
     DenseWeight w(compress::WeightSource(data->data, *storedType, rows, cols));
     w.owner = *data;
     w.isF32 = *storedType == DType::F32;
+    w.from.release = [&params, key = param.getKey().str(),
+                      rowBytes = w.from.rowBytes()](int64_t begin, int64_t end) {
+      params.releasePart(key, uint64_t(begin * rowBytes), uint64_t((end - begin) * rowBytes));
+    };
     return w;
   }
   Evaluator evaluator(params);
@@ -566,6 +570,8 @@ compress::ConstMatrixF DenseWeight::view() {
     if (row != to)
       std::memcpy(to, row, size_t(from.cols()) * sizeof(float));
   });
+  if (from.release)
+    from.release(0, from.rows());
   return converted.view();
 }
 

@@ -89,9 +89,10 @@ void eraseDeadWeights(mlir::func::FuncOp function);
 /// Bytes that the parameters of a weight take in the store.
 Result<uint64_t> storedBytes(mlir::Value weight, const ParamStore &params);
 
-/// A weight's values, in place where the store has them as floats.
+/// A weight's values, in place where the store has them as floats. The store must outlive it.
 class DenseWeight {
 public:
+  /// To be read row by row; gives the pages of a mapped file back.
   const compress::WeightSource &source() const { return from; }
   /// As f32; converts a 16-bit or f64 tensor on first call.
   compress::ConstMatrixF view();

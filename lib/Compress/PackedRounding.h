@@ -1,0 +1,37 @@
+// The fast lane of plain rounding: from bf16 or f32 to packed 4-bit codes, 32 or 64 weights at a
+// time, where the row lies in L1. It gives the bits of QuantizeKernels.h, only sooner.
+//
+//   rangesWithZero(w, 2048, 64, lo, hi);        // w: bf16 or f32; lo, hi: 32 each
+//   packAffine4(w, 2048, 64, scale, zero, bytes)   // 1024 bytes, low nibble first
+//
+// What is hand-written here is where the general code cannot come near the speed of memory: the
+// order of lanes through the narrowing from f32 to nibbles, and NF4's search.
+#ifndef FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
+#define FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
+
+#include <cstdint>
+
+namespace fingpt::compress {
+
+/// This machine has the fast lane, and a row of `cols` in groups of `group` goes through it.
+bool packedRounding(int64_t cols, int64_t group);
+
+// All take n weights in groups of `group`, both multiples of 32, and an array with one element per
+// group.
+
+/// The range of each group and 0. False if one is NaN or Inf.
+bool rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, float *lo, float *hi);
+
+/// As encodeAffine with minima 0 and largest code 15, for weights that the groups' ranges cover and
+/// scales of at least 2^-100.
+void packAffine4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
+                 const float *zero, uint8_t *bytes);
+void packAffine4(const float *w, int64_t n, int64_t group, const float *scale, const float *zero,
+                 uint8_t *bytes);
+/// As encodeNF4, under the same conditions.
+void packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
+void packNF4(const float *w, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
+
+} // namespace fingpt::compress
+
+#endif // FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
