@@ -69,9 +69,10 @@ private:
   std::vector<compress::WeightScheme> budgetCandidates() const;
   bool canProbe() const;
   Result<std::string> measurementsFile(bool probing) const;
-  Status measureForms(
-      const compress::WeightProblem &problem, const std::vector<compress::WeightScheme> &candidates,
-      llvm::function_ref<Result<double>(const compress::CompressedWeight &)> divergence);
+  Status
+  measureForms(const compress::WeightProblem &problem,
+               const std::vector<compress::WeightScheme> &candidates,
+               llvm::function_ref<Result<double>(const compress::CompressedWeight &)> divergence);
   Status analyse();
   Status allocate();
 
