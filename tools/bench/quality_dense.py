@@ -201,7 +201,8 @@ def main():
             show(f"fingpt budget of {uniform}", linear_bytes(budget), budget)
         if calibration:
             show(f"GPTQModel {bits} bit asym", *gptqmodel(setting, calibration, bits))
-    for scheme in ("svd20", "slice20", "w8"):
+    # An encoder's norms pin its residual stream: nothing to slice.
+    for scheme in ("svd20", "w8") if args.encoder else ("svd20", "slice20", "w8"):
         out = setting.scheme(scheme)
         show(f"fingpt {scheme}", linear_bytes(out), out)
 
