@@ -19,19 +19,17 @@ Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatri
   auto inverse = inverseFactor(h, options);
   if (!inverse)
     return inverse.takeError();
-  Matrix<double> wide(w);
-  Matrix<double> wanted = product(wide, drift, Transpose::No, Transpose::Yes);
+  Matrix<double> step = product(Matrix<double>(w), drift, Transpose::No, Transpose::Yes);
   if (residual.rows != 0)
     for (int64_t i = 0; i < w.rows; ++i)
       for (int64_t j = 0; j < w.cols; ++j)
-        wanted(i, j) += residual(j, i);
-  // H'⁻¹ = UᵀU
-  Matrix<double> step =
-      product(product(wanted, inverse->factor, Transpose::No, Transpose::Yes), inverse->factor);
+        step(i, j) += residual(j, i);
+  timesUpper(step, inverse->factor, Transpose::Yes); // H'⁻¹ = UᵀU
+  timesUpper(step, inverse->factor, Transpose::No);
   Matrix<float> out(w.rows, w.cols);
   for (int64_t i = 0; i < w.rows; ++i)
     for (int64_t j = 0; j < w.cols; ++j)
-      out(i, j) = static_cast<float>(wide(i, j) + step(i, j));
+      out(i, j) = static_cast<float>(w(i, j) + step(i, j));
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "fingpt/Compress/Gram.h"
 
+#include "Clones.h"
 #include "RowChunks.h"
 #include "fingpt/Runtime/ThreadPool.h"
 
@@ -15,31 +16,50 @@ using namespace fingpt::compress;
 
 namespace {
 
-constexpr int64_t TileSamples = 512, BlockCols = 256;
+constexpr int64_t TileSamples = 512;
 
-/// h += tileᵀ·tile, upper blocks only, each one serial BLAS call.
+/// h += tileᵀ·tile, upper blocks only, each one serial BLAS call. An even number of blocks: two
+/// threads then have equally many off the diagonal and on it, where a block is half the work.
 void addProducts(ConstMatrixD tile, MatrixView<double> h) {
   SerialBlas serial;
-  int64_t n = tile.cols, blocks = (n + BlockCols - 1) / BlockCols;
+  int64_t n = tile.cols, wanted = Pieces::ofAtMost(n, 192).count;
+  Pieces blocks(n, wanted > 1 ? (wanted + 1) / 2 * 2 : 1);
   std::vector<std::pair<int64_t, int64_t>> pairs;
-  for (int64_t i = 0; i < blocks; ++i)
-    for (int64_t j = i; j < blocks; ++j)
-      pairs.emplace_back(i * BlockCols, j * BlockCols);
-  ThreadPool::global().parallelFor(pairs.size(), [&](size_t begin, size_t end) {
-    for (size_t p = begin; p < end; ++p) {
-      auto [i, j] = pairs[p];
-      auto height = static_cast<int>(std::min(BlockCols, n - i));
-      auto width = static_cast<int>(std::min(BlockCols, n - j));
-      auto samples = static_cast<int>(tile.rows), stride = static_cast<int>(tile.stride);
-      if (i == j)
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, height, samples, 1.0, tile.data + i,
-                    stride, 1.0, &h(i, i), static_cast<int>(h.stride));
-      else
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, samples, 1.0,
-                    tile.data + i, stride, tile.data + j, stride, 1.0, &h(i, j),
-                    static_cast<int>(h.stride));
-    }
+  for (int64_t distance = blocks.count - 1; distance >= 0; --distance)
+    for (int64_t i = 0; i + distance < blocks.count; ++i)
+      pairs.emplace_back(i * blocks.size, (i + distance) * blocks.size);
+  dealOut(pairs.size(), [&](size_t p) {
+    auto [i, j] = pairs[p];
+    auto height = static_cast<int>(std::min(blocks.size, n - i));
+    auto width = static_cast<int>(std::min(blocks.size, n - j));
+    auto samples = static_cast<int>(tile.rows), stride = static_cast<int>(tile.stride);
+    if (i == j)
+      cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, height, samples, 1.0, tile.data + i,
+                  stride, 1.0, &h(i, i), static_cast<int>(h.stride));
+    else
+      cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, samples, 1.0,
+                  tile.data + i, stride, tile.data + j, stride, 1.0, &h(i, j),
+                  static_cast<int>(h.stride));
   });
+}
+
+/// NaN or Inf among x: x − x is NaN then.
+FINGPT_CLONES bool anyNotFinite(const float *x, int64_t n) {
+  uint32_t found = 0;
+  for (int64_t j = 0; j < n; ++j)
+    found |= x[j] - x[j] == 0 ? 0u : 1u;
+  return found != 0;
+}
+
+/// One sample: in f64, and what is kept beside its products.
+FINGPT_CLONES void takeSample(const float *x, int64_t n, double *wide, double *sumAbs,
+                              float *maxAbs) {
+  for (int64_t j = 0; j < n; ++j) {
+    float magnitude = std::fabs(x[j]);
+    wide[j] = x[j];
+    sumAbs[j] += magnitude;
+    maxAbs[j] = magnitude > maxAbs[j] ? magnitude : maxAbs[j];
+  }
 }
 
 /// Rows in chunks: their output errors, in row order. Only the upper triangle U of H is there and
@@ -150,23 +170,38 @@ Status GramAccumulator::add(ConstMatrixF samples) {
   if (samples.cols != n)
     return Error::at("calibration samples", "columns", std::to_string(n),
                      std::to_string(samples.cols));
-  for (int64_t i = 0; i < samples.rows; ++i)
-    for (int64_t j = 0; j < n; ++j)
-      if (!std::isfinite(samples(i, j)))
-        return Error::at("calibration sample " + std::to_string(sums.samples + i) + ", column " +
-                             std::to_string(j),
-                         "value", "a finite number", std::to_string(samples(i, j)));
-  for (int64_t i = 0; i < samples.rows; ++i) {
-    double *target = tile.row(filled);
-    for (int64_t j = 0; j < n; ++j) {
-      float x = samples(i, j), magnitude = std::fabs(x);
-      target[j] = x;
-      sums.sumAbs[static_cast<size_t>(j)] += magnitude;
-      float &largest = sums.maxAbs[static_cast<size_t>(j)];
-      largest = magnitude > largest ? magnitude : largest;
-    }
-    ++sums.samples;
-    if (++filled == TileSamples)
+  constexpr size_t Grain = 64;
+  std::vector<uint8_t> bad(static_cast<size_t>(samples.rows));
+  ThreadPool::global().parallelFor(
+      bad.size(),
+      [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i)
+          bad[i] = anyNotFinite(samples.row(static_cast<int64_t>(i)), n);
+      },
+      Grain);
+  if (auto it = std::find(bad.begin(), bad.end(), 1); it != bad.end()) {
+    int64_t i = it - bad.begin(), j = 0;
+    while (std::isfinite(samples(i, j)))
+      ++j;
+    return Error::at("calibration sample " + std::to_string(sums.samples + i) + ", column " +
+                         std::to_string(j),
+                     "value", "a finite number", std::to_string(samples(i, j)));
+  }
+  for (int64_t first = 0; first < samples.rows;) {
+    int64_t count = std::min(TileSamples - filled, samples.rows - first);
+    ThreadPool::global().parallelFor(
+        static_cast<size_t>(n),
+        [&](size_t begin, size_t end) {
+          auto j = static_cast<int64_t>(begin);
+          for (int64_t i = 0; i < count; ++i)
+            takeSample(samples.row(first + i) + j, static_cast<int64_t>(end - begin),
+                       tile.row(filled + i) + j, sums.sumAbs.data() + j, sums.maxAbs.data() + j);
+        },
+        Grain);
+    first += count;
+    sums.samples += count;
+    filled += count;
+    if (filled == TileSamples)
       flush();
   }
   return Status::ok();

@@ -1,5 +1,6 @@
 #include "fingpt/Compress/LinearAlgebra.h"
 
+#include "RowChunks.h"
 #include "fingpt/Runtime/ThreadPool.h"
 #include "fingpt/Support/Checked.h"
 
@@ -20,8 +21,6 @@ namespace {
 std::mutex serialMutex;
 int serialScopes = 0;
 int savedThreads = 1;
-
-constexpr int64_t TileRows = 256, TileCols = 512;
 
 CBLAS_TRANSPOSE op(Transpose t) { return t == Transpose::Yes ? CblasTrans : CblasNoTrans; }
 blasint toBlas(int64_t n) { return static_cast<blasint>(n); }
@@ -45,13 +44,13 @@ void tiledGemm(T alpha, MatrixView<const T> a, Transpose ta, MatrixView<const T>
   if (c.rows == 0 || c.cols == 0)
     return;
   SerialBlas serial;
-  int64_t across = (c.cols + TileCols - 1) / TileCols;
-  int64_t tiles = across * ((c.rows + TileRows - 1) / TileRows);
-  ThreadPool::global().parallelFor(static_cast<size_t>(tiles), [&](size_t begin, size_t end) {
+  Pieces down = Pieces::ofAtMost(c.rows, 256), across = Pieces::ofAtMost(c.cols, 512);
+  auto tiles = static_cast<size_t>(down.count * across.count);
+  ThreadPool::global().parallelFor(tiles, [&](size_t begin, size_t end) {
     for (size_t t = begin; t < end; ++t) {
-      int64_t i = static_cast<int64_t>(t) / across * TileRows;
-      int64_t j = static_cast<int64_t>(t) % across * TileCols;
-      int64_t height = std::min(TileRows, c.rows - i), width = std::min(TileCols, c.cols - j);
+      int64_t i = static_cast<int64_t>(t) / across.count * down.size;
+      int64_t j = static_cast<int64_t>(t) % across.count * across.size;
+      int64_t height = std::min(down.size, c.rows - i), width = std::min(across.size, c.cols - j);
       auto tileA =
           ta == Transpose::Yes ? a.block(0, i, depth, height) : a.block(i, 0, height, depth);
       auto tileB = tb == Transpose::Yes ? b.block(j, 0, width, depth) : b.block(0, j, depth, width);
@@ -152,6 +151,17 @@ Matrix<double> compress::timesSymmetric(ConstMatrixD x, ConstMatrixD h) {
     }
   });
   return y;
+}
+
+void compress::timesUpper(MatrixView<double> x, ConstMatrixD u, Transpose transpose) {
+  SerialBlas serial;
+  RowChunks chunks(x.rows);
+  ThreadPool::global().parallelFor(chunks.count, [&](size_t begin, size_t end) {
+    for (size_t c = begin; c < end; ++c)
+      cblas_dtrmm(CblasRowMajor, CblasRight, CblasUpper, op(transpose), CblasNonUnit,
+                  toBlas(chunks.rows(c)), toBlas(x.cols), 1.0, u.data, toBlas(u.stride),
+                  x.row(chunks.first(c)), toBlas(x.stride));
+  });
 }
 
 Status compress::cholesky(MatrixView<double> a) {

@@ -4,7 +4,7 @@
 #include "QuantizeKernels.h"
 #include "fingpt/Support/Float.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstdlib>
 
 #if defined(__x86_64__)
@@ -230,125 +230,144 @@ FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const f
 }
 
 //===----------------------------------------------------------------------===//
-// NF4
+// Codebooks
 //===----------------------------------------------------------------------===//
 
-/// The code of v is how many of the fifteen midpoints m are below it. With p = round(2^15·v), 16
-/// bits, and M = round(2^15·m): p > M says v > m, p < M says v ≤ m; at p = M, once in 2000 weights,
-/// v itself is asked. p is taken apart into bytes:
+/// Where the code of x changes as |x| grows, for the scales 1 to 2 that f16 has. For others it is
+/// the same, up to the exponent. bf16 numbers of one sign are ordered as their bits are, so
 ///
-///   n = top 4 bits of p      cells of 1/8, in which there are at most two midpoints
-///   code = fewer[n] + (high > first[n]) + (high > second[n])     midpoints of smaller high bytes
-///   high = highOf[code]: one more if the low byte is above lowOf[code]
-struct NF4Tables {
-  alignas(16) int8_t fewer[16], first[16], second[16], highOf[16], lowOf[16];
-  float middle[15];
+///   d = bits of |x| − offset           0 at most as far as no code changes, at most `Most`
+///   cell, place = d·Multiplier         its two halves: sixteen cells of 38.6 numbers
+///   code = start[cell], or the next beyond it if place > last[cell]
+///
+/// offset is such that a cell never has two changes of one sign. What changes where is asked of the
+/// general code when this is built, so that nothing is left to rounding.
+class CodebookSteps {
+public:
+  using Encode = void (*)(const float *w, int64_t n, const GroupParams &p, uint8_t *codes);
+  static constexpr int Scales = 128, Cells = 16, Multiplier = 1698,
+                       Most = (Cells * 65536 - 1) / Multiplier;
 
-  NF4Tables() {
-    for (int k = 0; k < 16; ++k) {
-      // No p has code 15 and these high bits.
-      highOf[k] = -128;
-      lowOf[k] = 0;
-      if (k == 15)
-        break;
-      middle[k] = (kNF4Values[k] + kNF4Values[k + 1]) / 2;
-      auto whole = static_cast<int>(std::lrint(middle[k] * 32768.0f));
-      highOf[k] = static_cast<int8_t>(whole >> 8);
-      lowOf[k] = static_cast<int8_t>((whole & 255) - 128); // signed, for the comparison
+  struct alignas(64) Steps {
+    uint8_t start[2][Cells]; ///< of positive, of negative numbers
+    int8_t last[2][Cells];   ///< less 128, for the comparison; 127: no change
+  };
+  Steps steps[Scales];
+  int32_t offset[Scales];
+
+  explicit CodebookSteps(Encode encode) {
+    for (int k = 0; k < Scales; ++k)
+      build(encode, k);
+  }
+
+private:
+  static constexpr int One = 0x3f80, Begin = One - 768, Numbers = 1024; ///< bits of 2^-6 to 4
+
+  static int cellOf(int d) { return d * Multiplier >> 16; }
+  static int8_t placeOf(int d) { return static_cast<int8_t>((d * Multiplier >> 8 & 255) - 128); }
+
+  /// No two changes of a sign share a cell, and all have one.
+  static bool fits(const uint8_t codes[2][Numbers], int offset) {
+    for (int sign = 0; sign < 2; ++sign)
+      for (int i = 0, before = -1; i + 1 < Numbers; ++i)
+        if (codes[sign][i] != codes[sign][i + 1]) {
+          int d = Begin + i - offset;
+          if (d < 0 || d >= Most || cellOf(d) == before)
+            return false;
+          before = cellOf(d);
+        }
+    return true;
+  }
+  void build(Encode encode, int k) {
+    float numbers[2][Numbers];
+    uint8_t codes[2][Numbers];
+    GroupParams p;
+    p.scale = 1 + static_cast<float>(k) / Scales;
+    for (int i = 0; i < Numbers; ++i) {
+      numbers[0][i] = bf16ToFloat(static_cast<uint16_t>(Begin + i));
+      numbers[1][i] = -numbers[0][i];
     }
-    for (int n = 0; n < 16; ++n) {
-      int begin = (n < 8 ? n : n - 16) * 16, inside = 0;
-      fewer[n] = 0;
-      first[n] = second[n] = 127; // above every byte
-      for (int k = 0; k < 15; ++k)
-        if (highOf[k] < begin)
-          ++fewer[n];
-        else if (highOf[k] < begin + 16)
-          (inside++ == 0 ? first : second)[n] = highOf[k];
-      if (inside > 2)
-        std::abort(); // a table of this file is wrong
+    for (int sign = 0; sign < 2; ++sign)
+      encode(numbers[sign], Numbers, p, codes[sign]);
+    int at = Begin;
+    while (at < Begin + Numbers && !fits(codes, at))
+      ++at;
+    if (at == Begin + Numbers)
+      std::abort(); // not a codebook that this is made for
+    offset[k] = at;
+    for (int sign = 0; sign < 2; ++sign) {
+      const uint8_t *code = codes[sign];
+      std::fill_n(steps[k].last[sign], Cells, int8_t(127));
+      for (int d = 0; d <= Most && at - Begin + d + 1 < Numbers; ++d) {
+        const uint8_t *here = code + (at - Begin + d);
+        if (d == 0 || cellOf(d - 1) != cellOf(d))
+          steps[k].start[sign][cellOf(d)] = here[0];
+        if (here[0] != here[1])
+          steps[k].last[sign][cellOf(d)] = placeOf(d);
+      }
     }
   }
 };
 
-struct NF4Lookup {
-  __m256i fewer, first, second, highOf, lowOf;
-};
-FINGPT_AVX2_INLINE __m256i twice(const int8_t *table) {
-  return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i *>(table)));
+FINGPT_AVX2_INLINE __m256i twice(const void *table) {
+  return _mm256_broadcastsi128_si256(_mm_load_si128(static_cast<const __m128i *>(table)));
 }
 
-/// The bytes of 32 numbers p, those of even weights in the even places; the low ones as signed
-/// numbers, less 128.
-struct SplitBytes {
-  __m256i high, low;
-};
-FINGPT_AVX2_INLINE SplitBytes split(const ThirtyTwo &p) {
-  const __m256i odd = _mm256_set1_epi16(-256);
-  __m256i low = _mm256_or_si256(_mm256_andnot_si256(odd, p.even), _mm256_slli_epi16(p.odd, 8));
-  return {_mm256_or_si256(_mm256_srli_epi16(p.even, 8), _mm256_and_si256(p.odd, odd)),
-          _mm256_xor_si256(low, _mm256_set1_epi8(-128))};
+/// Codes of 32 weights, in the order of packus. `Down`: those of negative numbers fall as they
+/// grow.
+template <bool Down>
+FINGPT_AVX2_INLINE __m256i codesOf(const uint16_t *w, const CodebookSteps::Steps &steps,
+                                   __m256i offset) {
+  const __m256i magnitude = _mm256_set1_epi16(0x7fff),
+                most = _mm256_set1_epi16(CodebookSteps::Most),
+                multiplier = _mm256_set1_epi16(CodebookSteps::Multiplier);
+  __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(w));
+  __m256i u = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + 16));
+  __m256i sign = _mm256_packs_epi16(v, u);
+  v = _mm256_min_epu16(_mm256_subs_epu16(_mm256_and_si256(v, magnitude), offset), most);
+  u = _mm256_min_epu16(_mm256_subs_epu16(_mm256_and_si256(u, magnitude), offset), most);
+  __m256i cell =
+      _mm256_packus_epi16(_mm256_mulhi_epu16(v, multiplier), _mm256_mulhi_epu16(u, multiplier));
+  __m256i place = _mm256_packus_epi16(_mm256_srli_epi16(_mm256_mullo_epi16(v, multiplier), 8),
+                                      _mm256_srli_epi16(_mm256_mullo_epi16(u, multiplier), 8));
+  place = _mm256_xor_si256(place, _mm256_set1_epi8(-128));
+  __m256i start = _mm256_blendv_epi8(_mm256_shuffle_epi8(twice(steps.start[0]), cell),
+                                     _mm256_shuffle_epi8(twice(steps.start[1]), cell), sign);
+  __m256i last = _mm256_blendv_epi8(_mm256_shuffle_epi8(twice(steps.last[0]), cell),
+                                    _mm256_shuffle_epi8(twice(steps.last[1]), cell), sign);
+  __m256i past = _mm256_cmpgt_epi8(place, last); // −1 where it is
+  return _mm256_sub_epi8(start, Down ? _mm256_sign_epi8(past, sign) : past);
 }
 
-/// Lanes of `open` that are not 0 are at a midpoint: theirs is the code below it.
-FINGPT_AVX2_INLINE __m256i nf4Codes(const SplitBytes &p, const NF4Lookup &t, __m256i &open) {
-  __m256i n = _mm256_and_si256(_mm256_srli_epi16(p.high, 4), _mm256_set1_epi8(15));
-  __m256i code = _mm256_shuffle_epi8(t.fewer, n);
-  // A comparison gives −1.
-  code = _mm256_sub_epi8(code, _mm256_cmpgt_epi8(p.high, _mm256_shuffle_epi8(t.first, n)));
-  code = _mm256_sub_epi8(code, _mm256_cmpgt_epi8(p.high, _mm256_shuffle_epi8(t.second, n)));
-  __m256i same = _mm256_cmpeq_epi8(p.high, _mm256_shuffle_epi8(t.highOf, code));
-  __m256i limit = _mm256_shuffle_epi8(t.lowOf, code);
-  open = _mm256_and_si256(same, _mm256_cmpeq_epi8(p.low, limit));
-  return _mm256_sub_epi8(code, _mm256_and_si256(same, _mm256_cmpgt_epi8(p.low, limit)));
-}
-
-float asFloat(uint16_t bf16) { return bf16ToFloat(bf16); }
-float asFloat(float x) { return x; }
-
-/// Decides the lanes of `open`.
-template <typename T>
-__attribute__((noinline)) FINGPT_AVX2 __m256i decided(const T *w, float inverse,
-                                                      const float *middle, __m256i codes,
-                                                      __m256i open) {
-  alignas(32) uint8_t code[32];
-  _mm256_store_si256(reinterpret_cast<__m256i *>(code), codes);
-  for (auto lanes = static_cast<uint32_t>(_mm256_movemask_epi8(open)); lanes != 0;
-       lanes &= lanes - 1) {
-    int lane = __builtin_ctz(lanes);
-    int i = lane / 8 == 1 ? lane + 8 : lane / 8 == 2 ? lane - 8 : lane; // packs swaps the middle
-    code[lane] = static_cast<uint8_t>(code[lane] + (asFloat(w[i]) * inverse > middle[code[lane]]));
-  }
-  return _mm256_load_si256(reinterpret_cast<const __m256i *>(code));
-}
-
-/// In two stages, a chunk each: in one, a run would wait for its own results from end to end, since
-/// no core looks further ahead than a run.
-template <typename T>
-FINGPT_AVX2_INLINE void packNF4Groups(const T *w, int64_t n, int64_t group, const float *scale,
-                                      uint8_t *out) {
-  static const NF4Tables tables;
-  const NF4Lookup t{twice(tables.fewer), twice(tables.first), twice(tables.second),
-                    twice(tables.highOf), twice(tables.lowOf)};
+template <bool Down>
+FINGPT_AVX2_INLINE void packCodebook(const CodebookSteps &book, const uint16_t *w, int64_t n,
+                                     int64_t group, const float *scale, uint8_t *out) {
   forChunks(n, group, [&](const Chunk &c) __attribute__((target("avx2"), always_inline)) {
-    float factor[Chunk::MostGroups];
-    for (int64_t g = 0; g < c.groups; ++g)
-      factor[g] = 1 / scale[c.firstGroup + g] * 32768.0f;
-    SplitBytes numbers[Chunk::Most / 32];
+    const CodebookSteps::Steps *steps[Chunk::MostGroups];
+    int32_t offset[Chunk::MostGroups]; // twice in a word
+    for (int64_t g = 0; g < c.groups; ++g) {
+      uint32_t bits = floatToBits(scale[c.firstGroup + g]), k = bits >> 16 & 127;
+      steps[g] = book.steps + k;
+      offset[g] = (book.offset[k] + (static_cast<int32_t>(bits >> 23) - 127) * 128) * 0x10001;
+    }
+    __m256i pairs[Chunk::Most / 32];
     forRuns(c, [&](int64_t i, int64_t g) __attribute__((target("avx2"), always_inline)) {
       fetch(w + n + c.first + i);
-      numbers[i / 32] = split(rounded32(w + c.first + i, _mm256_set1_ps(factor[g])));
+      __m256i codes = codesOf<Down>(w + c.first + i, *steps[g], _mm256_set1_epi32(offset[g]));
+      pairs[i / 32] = _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x1001)); // even + 16·odd
     });
     storeRuns(c.weights, n / 2, out + c.first / 2,
-              [&](int64_t r) __attribute__((target("avx2"), always_inline)) {
-                __m256i open;
-                __m256i codes = nf4Codes(numbers[r], t, open);
-                if (__builtin_expect(!_mm256_testz_si256(open, open), 0))
-                  codes = decided(w + c.first + 32 * r, factor[32 * r / c.group] / 32768.0f,
-                                  tables.middle, codes, open);
-                return _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x1001)); // even + 16·odd
-              });
+              [&](int64_t r) __attribute__((target("avx2"), always_inline)) { return pairs[r]; });
   });
+}
+
+FINGPT_AVX2 void nf4(const CodebookSteps &book, const uint16_t *w, int64_t n, int64_t group,
+                     const float *scale, uint8_t *out) {
+  packCodebook<true>(book, w, n, group, scale, out);
+}
+FINGPT_AVX2 void fp4(const CodebookSteps &book, const uint16_t *w, int64_t n, int64_t group,
+                     const float *scale, uint8_t *out) {
+  packCodebook<false>(book, w, n, group, scale, out);
 }
 
 FINGPT_AVX2 void affineBf16(const uint16_t *w, int64_t n, int64_t group, const float *scale,
@@ -359,15 +378,6 @@ FINGPT_AVX2 void affineF32(const float *w, int64_t n, int64_t group, const float
                            const float *zero, uint8_t *bytes) {
   packAffine(w, n, group, scale, zero, bytes);
 }
-FINGPT_AVX2 void nf4Bf16(const uint16_t *w, int64_t n, int64_t group, const float *scale,
-                         uint8_t *bytes) {
-  packNF4Groups(w, n, group, scale, bytes);
-}
-FINGPT_AVX2 void nf4F32(const float *w, int64_t n, int64_t group, const float *scale,
-                        uint8_t *bytes) {
-  packNF4Groups(w, n, group, scale, bytes);
-}
-
 } // namespace
 
 bool compress::packedRounding(int64_t cols, int64_t group) {
@@ -387,11 +397,19 @@ void compress::packAffine4(const float *w, int64_t n, int64_t group, const float
 }
 void compress::packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
                        uint8_t *bytes) {
-  nf4Bf16(bf16, n, group, scale, bytes);
+  static const CodebookSteps book(
+      [](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
+        encodeNF4(w, count, count, {&p.scale, &p.zero, &p.min}, codes);
+      });
+  nf4(book, bf16, n, group, scale, bytes);
 }
-void compress::packNF4(const float *w, int64_t n, int64_t group, const float *scale,
+void compress::packFP4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
                        uint8_t *bytes) {
-  nf4F32(w, n, group, scale, bytes);
+  static const CodebookSteps book(
+      [](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
+        encodeE2M1(w, count, count, {&p.scale, &p.zero, &p.min}, 1.0f / 6, codes);
+      });
+  fp4(book, bf16, n, group, scale, bytes);
 }
 
 #else
@@ -411,6 +429,8 @@ void compress::packAffine4(const float *, int64_t, int64_t, const float *, const
 void compress::packNF4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *) {
   std::abort();
 }
-void compress::packNF4(const float *, int64_t, int64_t, const float *, uint8_t *) { std::abort(); }
+void compress::packFP4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *) {
+  std::abort();
+}
 
 #endif

@@ -5,7 +5,7 @@
 //   packAffine4(w, 2048, 64, scale, zero, bytes)   // 1024 bytes, low nibble first
 //
 // What is hand-written here is where the general code cannot come near the speed of memory: the
-// order of lanes through the narrowing from f32 to nibbles, and NF4's search.
+// order of lanes through the narrowing from f32 to nibbles, and the search in a codebook.
 #ifndef FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
 #define FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
 
@@ -28,9 +28,10 @@ void packAffine4(const uint16_t *bf16, int64_t n, int64_t group, const float *sc
                  const float *zero, uint8_t *bytes);
 void packAffine4(const float *w, int64_t n, int64_t group, const float *scale, const float *zero,
                  uint8_t *bytes);
-/// As encodeNF4, under the same conditions.
+/// As encodeNF4, resp. encodeE2M1 with unit 1/6, for scales that bf16 and f16 hold: what covers
+/// bf16 weights is one.
 void packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
-void packNF4(const float *w, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
+void packFP4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
 
 } // namespace fingpt::compress
 

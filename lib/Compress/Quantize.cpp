@@ -123,11 +123,10 @@ public:
   RowRounding(const WeightSource &w, const GroupCodec &codec, QuantizedWeight &q)
       : w(w), codec(codec), q(q) {
     const QuantScheme &s = q.scheme;
-    bool format = s.format == CodeFormat::NF4 ||
-                  (s.format == CodeFormat::Integer && s.offset != Offset::Mins && !s.signedCodes);
-    packed =
-        format && s.bits == 4 && q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
-    inPlace = packed && !s.searchClip;
+    bool fast = s.bits == 4 && q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
+    bool codebook = s.format == CodeFormat::NF4 || s.format == CodeFormat::FP4;
+    packed = fast && !s.isLookup() && s.offset != Offset::Mins && !s.signedCodes;
+    inPlace = (packed || (fast && codebook)) && !s.searchClip;
   }
 
   void round(int64_t row, RowScratch &scratch, Scan &scan) const {
@@ -139,7 +138,13 @@ public:
         return;
       fit(nullptr, scratch);
       codec.storeParams(q, row, scratch.params());
-      pack(bf16, row, scratch);
+      uint8_t *bytes = q.codes.data() + row * q.rowBytes();
+      if (q.scheme.format == CodeFormat::NF4)
+        packNF4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes);
+      else if (q.scheme.format == CodeFormat::FP4)
+        packFP4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes);
+      else
+        packAffine4(bf16, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(), bytes);
       return;
     }
     const float *values = w.row(row, scratch.values.data());
@@ -148,7 +153,8 @@ public:
     fit(values, scratch);
     codec.storeParams(q, row, scratch.params());
     if (packed)
-      return pack(values, row, scratch);
+      return packAffine4(values, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(),
+                         q.codes.data() + row * q.rowBytes());
     codec.encode(values, q.cols, q.groupSize, scratch.params(), scratch.codes.data());
     codec.storeRow(q, row, scratch.codes.data());
   }
@@ -163,18 +169,11 @@ private:
       scratch.set(g, codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]));
     });
   }
-  template <typename T> void pack(const T *values, int64_t row, const RowScratch &scratch) const {
-    uint8_t *bytes = q.codes.data() + row * q.rowBytes();
-    if (q.scheme.isLookup())
-      packNF4(values, q.cols, q.groupSize, scratch.scale.data(), bytes);
-    else
-      packAffine4(values, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(), bytes);
-  }
 
   const WeightSource &w;
   const GroupCodec &codec;
   QuantizedWeight &q;
-  bool packed, inPlace; ///< to packed codes at once; from bf16
+  bool packed, inPlace; ///< f32, resp. bf16, goes to packed codes at once
 };
 
 /// One pass that fits, codes and stores. The result counts only if the scan agrees.

@@ -2,6 +2,7 @@
 
 #include "fingpt/Compress/LinearAlgebra.h"
 #include "fingpt/Compress/Statistics.h"
+#include "fingpt/Runtime/ThreadPool.h"
 
 #include <chrono>
 #include <cmath>
@@ -52,6 +53,24 @@ Result<std::vector<SegmentSample>> calibrationSamples(Model &model, std::string_
   return samples;
 }
 
+/// Calls run(i) for [begin, end), a sample per thread: what lies between the products of a layer is
+/// done by every thread too, and each keeps its sample in its cache. The error is that of the first
+/// that fails.
+static Status forSamples(size_t begin, size_t end, const std::function<Status(size_t)> &run) {
+  std::vector<Status> results(end - begin, Status::ok());
+  ThreadPool::global().parallelFor(end - begin, [&](size_t first, size_t last) {
+    for (size_t i = first; i < last; ++i)
+      results[i] = run(begin + i);
+  });
+  for (Status &s : results)
+    if (!s)
+      return s;
+  return Status::ok();
+}
+
+/// Samples whose taps are in memory at once.
+static size_t samplesAtOnce() { return ThreadPool::global().size(); }
+
 Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
                                   const SegmentWeights &weights,
                                   std::vector<SegmentSample> &samples, SegmentedModel::Run what) {
@@ -59,15 +78,22 @@ Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
   std::vector<GramAccumulator> sums;
   for (const SegmentTap &tap : s.taps)
     sums.emplace_back(tap.columns);
-  for (SegmentSample &sample : samples) {
-    if (Status ran = model.run(segment, what, weights, sample); !ran)
+  for (size_t begin = 0; begin < samples.size();) {
+    size_t end = std::min(begin + samplesAtOnce(), samples.size());
+    if (Status ran = forSamples(
+            begin, end, [&](size_t i) { return model.run(segment, what, weights, samples[i]); });
+        !ran)
       return ran.takeError();
-    int64_t rows = sample.batch * sample.length;
-    for (size_t t = 0; t < s.taps.size(); ++t)
-      if (Status added = sums[t].add(ConstMatrixF(sample.taps[t].data(), rows, s.taps[t].columns));
-          !added)
-        return added.error().in("input of " + s.taps[t].key);
-    sample.taps.clear();
+    for (; begin < end; ++begin) { // in order, so that sums do not depend on the threads
+      SegmentSample &sample = samples[begin];
+      int64_t rows = sample.batch * sample.length;
+      for (size_t t = 0; t < s.taps.size(); ++t)
+        if (Status added =
+                sums[t].add(ConstMatrixF(sample.taps[t].data(), rows, s.taps[t].columns));
+            !added)
+          return added.error().in("input of " + s.taps[t].key);
+      sample.taps.clear();
+    }
   }
   std::vector<Gram> grams;
   for (GramAccumulator &sum : sums)
@@ -75,20 +101,54 @@ Result<std::vector<Gram>> observe(const SegmentedModel &model, size_t segment,
   return grams;
 }
 
-/// sum += xᵀ·(y − z). A sample's product is in f32, which a damped correction does not notice; the
-/// sum over samples is in f64.
-static void addProduct(compress::Matrix<double> &sum, const std::vector<float> &x,
-                       const std::vector<float> &y, const std::vector<float> &z) {
-  using compress::Matrix;
-  int64_t rows = int64_t(x.size()) / sum.rows();
-  Matrix<float> difference(rows, sum.cols()), product(sum.rows(), sum.cols());
-  for (size_t i = 0; i < y.size(); ++i)
-    difference.data()[i] = y[i] - z[i];
-  compress::gemm(1.0f, ConstMatrixF(x.data(), rows, sum.rows()), compress::Transpose::Yes,
-                 difference, compress::Transpose::No, 0.0f, product.view());
-  for (int64_t i = 0; i < sum.rows() * sum.cols(); ++i)
-    sum.data()[i] += product.data()[i];
-}
+namespace {
+
+/// Σ xᵀ·(y − z). The products of four samples are summed in f32, which a damped correction does not
+/// notice; the sum over those is in f64.
+class DifferenceProducts {
+public:
+  DifferenceProducts() = default;
+  DifferenceProducts(int64_t rows, int64_t cols) : sum(rows, cols), partial(rows, cols) {}
+
+  void add(const std::vector<float> &x, const std::vector<float> &y, const std::vector<float> &z) {
+    int64_t rows = int64_t(x.size()) / sum.rows();
+    compress::Matrix<float> difference(rows, sum.cols());
+    ThreadPool::global().parallelFor(
+        y.size(),
+        [&](size_t begin, size_t end) {
+          for (size_t i = begin; i < end; ++i)
+            difference.data()[i] = y[i] - z[i];
+        },
+        1 << 15);
+    compress::gemm(1.0f, ConstMatrixF(x.data(), rows, sum.rows()), compress::Transpose::Yes,
+                   difference, compress::Transpose::No, held > 0 ? 1.0f : 0.0f, partial.view());
+    if (++held == 4)
+      flush();
+  }
+  compress::Matrix<double> finish() {
+    flush();
+    return std::move(sum);
+  }
+
+private:
+  void flush() {
+    if (held == 0)
+      return;
+    held = 0;
+    ThreadPool::global().parallelFor(
+        size_t(sum.rows() * sum.cols()),
+        [&](size_t begin, size_t end) {
+          for (size_t i = begin; i < end; ++i)
+            sum.data()[i] += partial.data()[i];
+        },
+        1 << 15);
+  }
+  compress::Matrix<double> sum;
+  compress::Matrix<float> partial;
+  int held = 0; ///< samples in `partial`
+};
+
+} // namespace
 
 Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
                                      const SegmentWeights &weights,
@@ -96,47 +156,59 @@ Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment
                                      std::vector<SegmentSample> &drifted) {
   using Run = SegmentedModel::Run;
   const Segment &s = model.segment(segment);
-  DriftStatistics out;
   std::vector<GramAccumulator> sums;
+  std::vector<DifferenceProducts> drifts;
+  DifferenceProducts residual;
   size_t writer = s.taps.size();
   for (size_t t = 0; t < s.taps.size(); ++t) {
     sums.emplace_back(s.taps[t].columns);
-    out.drifts.emplace_back(s.taps[t].columns, s.taps[t].columns);
+    drifts.emplace_back(s.taps[t].columns, s.taps[t].columns);
     for (const std::string &name : s.taps[t].weights)
       if (name == s.residualWriter)
         writer = t;
   }
   if (writer < s.taps.size())
-    out.residual = compress::Matrix<double>(s.taps[writer].columns, s.width);
-  for (size_t i = 0; i < drifted.size(); ++i) {
-    if (Status ran = model.run(segment, Run::Observe, weights, drifted[i]); !ran)
+    residual = DifferenceProducts(s.taps[writer].columns, s.width);
+  for (size_t begin = 0; begin < drifted.size();) {
+    size_t end = std::min(begin + samplesAtOnce(), drifted.size());
+    auto run = [&](size_t i) { return model.run(segment, Run::Observe, weights, drifted[i]); };
+    if (Status ran = forSamples(begin, end, run); !ran)
       return ran.takeError();
     if (writer < s.taps.size())
-      addProduct(out.residual, drifted[i].taps[writer], original[i].hidden, drifted[i].hidden);
-    if (Status ran = model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
-        !ran)
+      for (size_t i = begin; i < end; ++i)
+        residual.add(drifted[i].taps[writer], original[i].hidden, drifted[i].hidden);
+    auto runOriginal = [&](size_t i) {
+      return model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
+    };
+    if (Status ran = forSamples(begin, end, runOriginal); !ran)
       return ran.takeError();
-    int64_t rows = drifted[i].batch * drifted[i].length;
-    for (size_t t = 0; t < s.taps.size(); ++t) {
-      const std::vector<float> &x = drifted[i].taps[t];
-      if (Status added = sums[t].add(ConstMatrixF(x.data(), rows, s.taps[t].columns)); !added)
-        return added.error().in("input of " + s.taps[t].key);
-      addProduct(out.drifts[t], x, original[i].taps[t], x);
+    for (; begin < end; ++begin) {
+      SegmentSample &sample = drifted[begin];
+      int64_t rows = sample.batch * sample.length;
+      for (size_t t = 0; t < s.taps.size(); ++t) {
+        const std::vector<float> &x = sample.taps[t];
+        if (Status added = sums[t].add(ConstMatrixF(x.data(), rows, s.taps[t].columns)); !added)
+          return added.error().in("input of " + s.taps[t].key);
+        drifts[t].add(x, original[begin].taps[t], x);
+      }
+      sample.taps.clear();
+      original[begin].taps.clear();
     }
-    drifted[i].taps.clear();
-    original[i].taps.clear();
   }
-  for (GramAccumulator &sum : sums)
-    out.grams.push_back(sum.finish());
+  DriftStatistics out;
+  for (size_t t = 0; t < s.taps.size(); ++t) {
+    out.grams.push_back(sums[t].finish());
+    out.drifts.push_back(drifts[t].finish());
+  }
+  out.residual = residual.finish();
   return out;
 }
 
 Status advance(const SegmentedModel &model, size_t segment, const SegmentWeights &weights,
                std::vector<SegmentSample> &samples) {
-  for (SegmentSample &sample : samples)
-    if (Status s = model.run(segment, SegmentedModel::Run::Advance, weights, sample); !s)
-      return s;
-  return Status::ok();
+  return forSamples(0, samples.size(), [&](size_t i) {
+    return model.run(segment, SegmentedModel::Run::Advance, weights, samples[i]);
+  });
 }
 
 static Result<Gram> residualGram(const std::vector<SegmentSample> &samples, int64_t width) {

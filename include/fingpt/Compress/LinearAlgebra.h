@@ -34,7 +34,7 @@ public:
 
 enum class Transpose { No, Yes };
 
-/// c = alpha·op(a)·op(b) + beta·c. Tiles of 256 × 512 in parallel.
+/// c = alpha·op(a)·op(b) + beta·c. Equal tiles of at most 256 × 512 in parallel.
 void gemm(double alpha, ConstMatrixD a, Transpose ta, ConstMatrixD b, Transpose tb, double beta,
           MatrixView<double> c);
 void gemm(float alpha, ConstMatrixF a, Transpose ta, ConstMatrixF b, Transpose tb, float beta,
@@ -46,6 +46,9 @@ Matrix<double> product(ConstMatrixD a, ConstMatrixD b, Transpose ta = Transpose:
 
 /// x·h for symmetric h, of which only the upper triangle is read.
 Matrix<double> timesSymmetric(ConstMatrixD x, ConstMatrixD h);
+
+/// x ← x·U or x·Uᵀ for the rows of x, U upper triangular.
+void timesUpper(MatrixView<double> x, ConstMatrixD u, Transpose transpose);
 
 /// Replaces the lower triangle of `a` (the only part read) by L with L·Lᵀ = a and
 /// the rest by zeros. Error: not positive definite, naming the column.
