@@ -10,6 +10,7 @@
 // work; printed are the median and the range of the ratios. Results are checked against plain loops
 // first.
 #include "Isa.h"
+#include "measure.h"
 #include "roofs.h"
 
 #include "fingpt/Compress/Gram.h"
@@ -23,7 +24,6 @@
 #include <cstdlib>
 #include <random>
 #include <string>
-#include <sys/mman.h>
 #include <vector>
 
 using namespace fingpt;
@@ -33,30 +33,6 @@ using namespace fingpt::compress;
 namespace {
 
 constexpr int64_t Rows = 2048, Cols = 8192, Weights = 16;
-
-struct Series {
-  std::string name;
-  std::vector<double> values;
-  void print(const char *unit, double scale) {
-    std::sort(values.begin(), values.end());
-    std::printf("  %-34s %7.1f %s  (%.1f .. %.1f)\n", name.c_str(),
-                values[values.size() / 2] * scale, unit, values.front() * scale,
-                values.back() * scale);
-  }
-};
-
-[[noreturn]] void fail(const std::string &what) {
-  std::fprintf(stderr, "error: %s\n", what.c_str());
-  std::exit(1);
-}
-
-void *hugeBuffer(size_t bytes) {
-  void *data = std::aligned_alloc(size_t(2) << 20, bytes);
-  if (!data)
-    fail("no memory for " + std::to_string(bytes) + " bytes");
-  madvise(data, bytes, MADV_HUGEPAGE);
-  return data;
-}
 
 template <typename T> T must(Result<T> r) {
   if (!r)
@@ -119,7 +95,7 @@ int main(int argc, char **argv) {
   std::mt19937 random(1); // NOLINT(bugprone-random-generator-seed): the same data every time
   std::normal_distribution<float> normal(0, 0.02f);
   const size_t count = size_t(Weights * Rows * Cols);
-  auto *weights = static_cast<uint16_t *>(hugeBuffer(count * 2));
+  auto *weights = hugeBuffer<uint16_t>(count);
   for (size_t i = 0; i < count; ++i)
     weights[i] = i < 1000003 ? floatToBf16(normal(random)) : weights[i - 1000003];
   constexpr int64_t Samples = 2048, MaxWidth = 2048;

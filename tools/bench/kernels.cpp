@@ -8,6 +8,7 @@
 // over rounds. Matrices rotate over at least 256 MB, as weights do in decoding.
 // Each result is checked against a double loop before anything is timed.
 #include "Isa.h"
+#include "measure.h"
 #include "roofs.h"
 
 #include "fingpt/Runtime/Kernels.h"
@@ -22,7 +23,6 @@
 #include <functional>
 #include <random>
 #include <string>
-#include <sys/mman.h>
 #include <vector>
 
 using namespace fingpt;
@@ -31,28 +31,6 @@ using namespace fingpt::bench;
 namespace {
 
 constexpr size_t WeightFloats = size_t(64) << 20; // 256 MB
-
-float *hugeBuffer(size_t floats) {
-  void *data = std::aligned_alloc(size_t(2) << 20, floats * sizeof(float));
-  if (!data) {
-    std::fprintf(stderr, "error: no memory for %zu floats\n", floats);
-    std::exit(1);
-  }
-  madvise(data, floats * sizeof(float), MADV_HUGEPAGE);
-  return static_cast<float *>(data);
-}
-
-struct Series {
-  std::string name;
-  std::vector<double> values;
-
-  void print(const char *unit, double scale) {
-    std::sort(values.begin(), values.end());
-    std::printf("  %-34s %7.1f %s  (%.1f .. %.1f)\n", name.c_str(),
-                values[values.size() / 2] * scale, unit, values.front() * scale,
-                values.back() * scale);
-  }
-};
 
 /// One kernel at one shape: its time per call, and the peer's.
 struct Case {
@@ -167,8 +145,8 @@ int main(int argc, char **argv) {
 
   std::mt19937 random(1); // NOLINT(bugprone-random-generator-seed): the same data every time
   std::normal_distribution<float> normal;
-  float *weights = hugeBuffer(WeightFloats), *x = hugeBuffer(size_t(4) << 20),
-        *y = hugeBuffer(size_t(32) << 20);
+  float *weights = hugeBuffer<float>(WeightFloats), *x = hugeBuffer<float>(size_t(4) << 20),
+        *y = hugeBuffer<float>(size_t(32) << 20);
   for (size_t i = 0; i < WeightFloats; ++i)
     weights[i] = i < 1000003 ? normal(random) : weights[i - 1000003];
   for (size_t i = 0; i < size_t(4) << 20; ++i)
