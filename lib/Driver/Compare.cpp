@@ -165,11 +165,9 @@ Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &co
     return otherVocabulary(width, code.outputWidth());
   if (reference.elementBytes() != 4 || code.elementBytes() != 4)
     return Error::at("comparison", "precision", "f32", "another");
-  int64_t vocabulary = std::min(reference.inputVocabulary(), code.inputVocabulary());
-  for (int32_t t : tokens)
-    if (t < 0 || t >= vocabulary)
-      return Error::at("comparison", "tokenizer and embedding disagree",
-                       "ids below " + std::to_string(vocabulary), std::to_string(t));
+  for (const JITModel *model : {&reference, &code})
+    if (Status s = model->checkTokens(tokens, "comparison"); !s)
+      return s.takeError();
   size_t chunks = tokens.size() / size_t(context);
   std::vector<float> first(size_t(context * width)), second(first.size());
   Scores scores(context, width);

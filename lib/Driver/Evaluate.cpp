@@ -51,10 +51,8 @@ Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::s
     return Error::at("--chunks", "text too short",
                      "at least " + std::to_string(options.chunks * context) + " tokens",
                      std::to_string(tokens.size()));
-  for (int32_t t : tokens)
-    if (t < 0 || t >= code.inputVocabulary())
-      return Error::at(escaped(source, 1000), "tokenizer and embedding disagree",
-                       "ids below " + std::to_string(code.inputVocabulary()), std::to_string(t));
+  if (Status s = code.checkTokens(tokens, escaped(source, 1000)); !s)
+    return s.takeError();
 
   auto start = std::chrono::steady_clock::now();
   int64_t width = code.outputWidth();

@@ -317,13 +317,9 @@ Status SegmentedModel::run(size_t i, Run what, const SegmentWeights &weights,
   for (const std::string &key : impl->code->parameters(function))
     table.push_back(weights.values[size_t(std::stoul(key.substr(1)))].data);
 
-  // The first piece looks them up.
-  int64_t vocabulary = impl->code->inputVocabulary();
-  if (!piece.in)
-    for (int32_t t : sample.tokens)
-      if (t < 0 || t >= vocabulary)
-        return Error::at("tokens", "tokenizer and embedding disagree",
-                         "ids below " + std::to_string(vocabulary), std::to_string(t));
+  if (!piece.in) // looks them up
+    if (Status s = impl->code->checkTokens(sample.tokens, "tokens"); !s)
+      return s;
 
   int64_t rows = sample.batch * sample.length;
   std::vector<int32_t> lengths(size_t(sample.batch), int32_t(sample.length)), types;

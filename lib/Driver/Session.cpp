@@ -55,11 +55,8 @@ Status Session::append(const std::vector<int32_t> &tokens, std::vector<float> &l
     return Error::at("session", "sequence too long",
                      "at most " + std::to_string(context) + " tokens",
                      std::to_string(position + int64_t(tokens.size())));
-  int64_t vocabulary = code.inputVocabulary();
-  for (int32_t t : tokens)
-    if (t < 0 || t >= vocabulary)
-      return Error::at("session", "token out of range", "0.." + std::to_string(vocabulary - 1),
-                       std::to_string(t));
+  if (Status s = code.checkTokens(tokens, "session"); !s)
+    return s;
   logits.resize(code.outputWidth());
   for (size_t begin = 0; begin < tokens.size(); begin += kPrefillChunk) {
     int64_t count = std::min<int64_t>(kPrefillChunk, int64_t(tokens.size() - begin));

@@ -377,6 +377,13 @@ uint64_t JITModel::cacheBytes(int64_t batch, int64_t context) const {
               : 0;
 }
 int64_t JITModel::inputVocabulary() const { return impl->inputVocabulary; }
+Status JITModel::checkTokens(const std::vector<int32_t> &tokens, const std::string &where) const {
+  for (int32_t t : tokens)
+    if (t < 0 || t >= impl->inputVocabulary)
+      return Error::at(where, "tokenizer and embedding disagree",
+                       "ids below " + std::to_string(impl->inputVocabulary), std::to_string(t));
+  return Status::ok();
+}
 size_t JITModel::elementBytes() const {
   const MemRefType *type = findArgument(impl->entries, 3);
   return type ? type->getElementTypeBitWidth() / 8 : 4;

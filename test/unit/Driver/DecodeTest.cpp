@@ -235,7 +235,7 @@ TEST_F(Decode, RefusesWhatCompiledCodeCouldNotTake) {
   ASSERT_TRUE(bool(session));
   std::vector<float> logits;
   EXPECT_EQ((*session)->append({32}, logits).error().message(),
-            "session: token out of range, expected 0..31, got 32");
+            "session: tokenizer and embedding disagree, expected ids below 32, got 32");
   EXPECT_EQ((*session)->append({1, 2, 3, 4, 5}, logits).error().message(),
             "session: sequence too long, expected at most 4 tokens, got 5");
   std::vector<int32_t> ids{1, 2};

@@ -79,6 +79,8 @@ public:
   int64_t cacheWidth() const; ///< elements of a row: floats, or bytes of a quantized cache
   uint64_t cacheBytes(int64_t batch, int64_t context) const;
   int64_t inputVocabulary() const; ///< rows of the token embedding
+  /// Error at `where`: an id that the embedding does not have; it would be read past its end.
+  Status checkTokens(const std::vector<int32_t> &tokens, const std::string &where) const;
   /// Bytes of an element of activations (4, or 8 for f64).
   size_t elementBytes() const;
   const JITStatistics &statistics() const;
