@@ -18,7 +18,8 @@ static fin::ModelAttr facts(ModuleOp graph) {
   return graph->getAttrOfType<fin::ModelAttr>("fin.model");
 }
 
-Result<std::unique_ptr<Model>> Model::load(const std::string &source) {
+Result<std::unique_ptr<Model>> Model::load(const std::string &source,
+                                           const std::string &tokenizer) {
   std::unique_ptr<Model> model(new Model);
   Result<ImportedModel> imported = importModel(source, *model->context);
   if (!imported)
@@ -30,6 +31,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::string &source) {
                      "a module with the attribute fin.model "
                      "and a function @forward",
                      "neither or one of them");
+  model->model->tokenizer = tokenizer;
+  if (!tokenizer.empty())
+    if (Result<const Tokenizer *> loaded = model->tokenizer(); !loaded)
+      return loaded.error();
   return model;
 }
 

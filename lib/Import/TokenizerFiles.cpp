@@ -90,10 +90,6 @@ static Status copyFile(const std::string &from, const std::string &to) {
   return writeFileAtomically(to, (*file)->view());
 }
 
-static bool endsWith(const std::string &text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 Result<std::string> tokenizerPath(const ImportedModel &model) {
   if (!model.tokenizer.empty())
     return model.tokenizer;
@@ -110,7 +106,7 @@ Result<std::string> tokenizerPath(const ImportedModel &model) {
     std::string name = entry.path().filename().string();
     if (name == "tokenizer.bin")
       return entry.path().string();
-    if (name.compare(0, 3, "tok") == 0 && endsWith(name, ".bin"))
+    if (llvm::StringRef(name).starts_with("tok") && llvm::StringRef(name).ends_with(".bin"))
       found.push_back(entry.path().string());
   }
   if (found.size() == 1)
@@ -136,7 +132,7 @@ static Result<std::vector<std::string>> copyTokenizerFile(const std::string &pat
     return out;
   }
   for (const char *kind : {".json", ".model", ".bin"})
-    if (endsWith(path, kind)) {
+    if (llvm::StringRef(path).ends_with(kind)) {
       out.push_back(std::string("tokenizer") + kind);
       if (Status s = copyFile(path, directory + "/" + out.back()); !s)
         return s.takeError();
@@ -166,8 +162,8 @@ Result<std::vector<std::string>> copyTokenizer(const ImportedModel &model,
   if (!from)
     return std::vector<std::string>();
   if (fs::is_regular_file(*from, ec)) {
-    bool gguf =
-        endsWith(*from, ".gguf") || (model.tokenizer.empty() && model.kind == SourceKind::GGUF);
+    bool gguf = llvm::StringRef(*from).ends_with(".gguf") ||
+                (model.tokenizer.empty() && model.kind == SourceKind::GGUF);
     return copyTokenizerFile(*from, gguf, directory);
   }
   std::vector<std::string> out;

@@ -302,11 +302,14 @@ def test_tokenizer_of_llama2c_is_kept(beside, tmp_path):
                         *option, *rest], check=True, timeout=120)
         assert (out / "tokenizer.bin").read_bytes() == file.read_bytes()
         assert prompt_tokens(out) == [1, 35, 287]  # BOS, a space, abc
-    refused = subprocess.run([binary("fingpt"), "import", str(tmp_path / "model.bin"), "-o",
-                              str(tmp_path / "refused"), "--tokenizer", str(tmp_path / "none.bin")],
-                             capture_output=True, text=True, timeout=120)
-    assert refused.returncode and refused.stderr.count("\n") == 1 and "none.bin" in refused.stderr
-    assert not (tmp_path / "refused").exists()
+        # Before anything is computed, whether it would be needed or not.
+        refused = subprocess.run([binary("fingpt"), verb, str(tmp_path / "model.bin"), "-o",
+                                  str(tmp_path / "refused"), "--tokenizer",
+                                  str(tmp_path / "none.bin"), *rest],
+                                 capture_output=True, text=True, timeout=120)
+        assert refused.returncode and "none.bin" in refused.stderr
+        assert refused.stderr.count("\n") == 1, refused.stderr
+        assert not list(tmp_path.glob("refused*"))
 
 
 def test_tokens_outside_of_the_embedding(tmp_path):

@@ -24,11 +24,9 @@ static Result<int> run(const Options &o, const Common &common) {
   if (!text)
     return text.takeError();
   Progress progress("fingpt calibrate:", common.quiet);
-  Result<std::unique_ptr<Model>> model = Model::load(o.source);
+  Result<std::unique_ptr<Model>> model = Model::load(o.source, o.tokenizer);
   if (!model)
     return model.takeError();
-  if (!o.tokenizer.empty())
-    (*model)->useTokenizer(o.tokenizer);
   progress.update("compiling");
   CalibrationOptions options;
   options.tokens = o.tokens;

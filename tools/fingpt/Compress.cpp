@@ -205,11 +205,9 @@ static Result<int> run(const Options &o, const Common &common) {
   Progress progress("fingpt compress:", common.quiet);
   options.update = [&](const std::string &text) { progress.update(text); };
   options.say = [&](const std::string &text) { progress.print(text); };
-  Result<std::unique_ptr<Model>> model = Model::load(o.source);
+  Result<std::unique_ptr<Model>> model = Model::load(o.source, o.tokenizer);
   if (!model)
     return model.takeError();
-  if (!o.tokenizer.empty())
-    (*model)->useTokenizer(o.tokenizer);
   if (!o.noCache)
     options.cacheDirectory = defaultCacheDirectory();
   Result<CompressPlan> plan = planCompression(**model, options);
@@ -227,11 +225,9 @@ static Result<int> run(const Options &o, const Common &common) {
   Result<CompressSummary> summary = compressModel(**model, options);
   // A tightened limit starts from the model as it is stored.
   while (summary && summary->tightened) {
-    model = Model::load(o.source);
+    model = Model::load(o.source, o.tokenizer);
     if (!model)
       return model.takeError();
-    if (!o.tokenizer.empty())
-      (*model)->useTokenizer(o.tokenizer);
     summary = compressModel(**model, options);
   }
   if (!summary)

@@ -17,17 +17,12 @@ struct Options {
 
 static Result<int> run(const Options &o, const Common &common) {
   Progress progress("fingpt import:", common.quiet);
-  Result<std::unique_ptr<Model>> model = Model::load(o.source);
+  Result<std::unique_ptr<Model>> model = Model::load(o.source, o.tokenizer);
   if (!model)
     return model.takeError();
   Result<ModelSummary> summary = inspectModel(**model);
   if (!summary)
     return summary.takeError();
-  if (!o.tokenizer.empty()) {
-    (*model)->useTokenizer(o.tokenizer);
-    if (Result<const Tokenizer *> t = (*model)->tokenizer(); !t)
-      return t.error();
-  }
   progress.update("writing " + o.output);
   WriteOptions write;
   write.replace = o.force;

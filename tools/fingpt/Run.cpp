@@ -26,11 +26,9 @@ static Result<int> run(const Options &o, const Common &common) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   Progress progress("fingpt run:", common.quiet);
-  Result<std::unique_ptr<Model>> model = Model::load(o.source);
+  Result<std::unique_ptr<Model>> model = Model::load(o.source, o.tokenizer);
   if (!model)
     return model.takeError();
-  if (!o.tokenizer.empty())
-    (*model)->useTokenizer(o.tokenizer);
   if (!(*model)->isDecoder())
     return Error::at(escaped(o.source, 1000),
                      "cannot generate text: " + quote((*model)->architecture()) +

@@ -19,8 +19,10 @@ namespace fingpt {
 
 class Model {
 public:
-  /// Imports `source` (any accepted form); reads headers only.
-  static Result<std::unique_ptr<Model>> load(const std::string &source);
+  /// Imports `source` (any accepted form); reads headers only. A `tokenizer` replaces that beside
+  /// the weights, is loaded at once, and what is written of the model carries it.
+  static Result<std::unique_ptr<Model>> load(const std::string &source,
+                                             const std::string &tokenizer = {});
 
   ImportedModel &imported() { return *model; }
   const ImportedModel &imported() const { return *model; }
@@ -32,10 +34,7 @@ public:
   /// True if @forward yields next-token logits under a causal mask.
   bool isDecoder() const;
 
-  /// Takes the tokenizer from `path` instead of from beside the weights; what is written of the
-  /// model carries it.
-  void useTokenizer(std::string path) { model->tokenizer = std::move(path); }
-  /// The tokenizer beside the weights; loaded once.
+  /// The tokenizer that was given, or the one beside the weights; loaded once.
   Result<const Tokenizer *> tokenizer();
 
   Result<std::unique_ptr<JITModel>> compile(const JITOptions &options);
