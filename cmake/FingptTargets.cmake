@@ -8,7 +8,7 @@
 
 set(FINGPT_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  list(APPEND FINGPT_WARNINGS -Wno-unused-command-line-argument)
+  list(APPEND FINGPT_WARNINGS -Wno-unused-command-line-argument -Wreserved-identifier)
 endif()
 
 set(FINGPT_INSTRUMENT "")

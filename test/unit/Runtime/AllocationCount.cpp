@@ -8,8 +8,11 @@ static std::atomic<size_t> count{0};
 
 size_t allocationCount() { return count.load(); }
 
-// The linker sends the C functions here (--wrap); operator new, which the
-// shared C++ library would call past the wrapper, is replaced.
+// The linker sends the C functions here (--wrap, which prescribes the names); operator new, which
+// the shared C++ library would call past the wrapper, is replaced.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wreserved-identifier"
+#endif
 extern "C" {
 void *__real_malloc(size_t);
 void *__real_calloc(size_t, size_t);
