@@ -395,7 +395,7 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
                      std::to_string(problem.gram->columns()));
   if (scheme.keep())
     return out;
-  if (!problem.gram && roundsPlainly(scheme, false))
+  if (!problem.gram && roundsPlainly(scheme))
     return roundWeight(problem.name, problem.w, scheme);
   Status s = checkFinite(problem.w, problem.name);
   if (s && problem.gram)
@@ -412,9 +412,8 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
 
 Result<CompressedWeight> Compressor::run() { return run({}); }
 
-bool roundsPlainly(const WeightScheme &scheme, bool haveStatistics) {
-  bool nearest = scheme.rounding == Rounding::Nearest ||
-                 (scheme.rounding == Rounding::Default && !haveStatistics);
+bool roundsPlainly(const WeightScheme &scheme) {
+  bool nearest = scheme.rounding == Rounding::Nearest || scheme.rounding == Rounding::Default;
   return scheme.codes && nearest && scheme.residualRank == 0;
 }
 

@@ -237,8 +237,8 @@ void GroupCodec::coverAll(const float *lo, const float *hi, int64_t n, float *sc
     return;
   }
   bool symmetric = how.isLookup() || how.offset == Offset::Symmetric;
-  std::fill_n(zero, n,
-              how.isLookup() || !symmetric ? 0.0f : static_cast<float>(1 << (how.bits - 1)));
+  bool middle = symmetric && !how.isLookup();
+  std::fill_n(zero, n, middle ? static_cast<float>(1 << (how.bits - 1)) : 0.0f);
   std::fill_n(min, n, 0.0f);
   if (symmetric)
     coverMagnitudes(lo, hi, n, how.isLookup() ? 1 : 2 / top, scale);

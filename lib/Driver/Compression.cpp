@@ -84,7 +84,7 @@ static Json textFingerprint(const std::optional<NamedText> &text) {
 }
 
 Json Compression::fingerprint() const {
-  return Json{{"format_version", 1},
+  return Json{{"format_version", 2}, // of OUT.partial; 2: tables are units of their own
               {"recipe", options.recipe.json()},
               {"source", summary.plan.bytesBefore},
               {"calibration", textFingerprint(options.calibration)},
@@ -277,9 +277,7 @@ Status Compression::compressUnit(size_t index, const DriftStatistics &statistics
       schemes.push_back(plan.scheme);
     }
     // What needs no statistics is rounded from where it lies.
-    bool plain = !gram && llvm::all_of(schemes, [](const WeightScheme &scheme) {
-      return compress::roundsPlainly(scheme, /*haveStatistics=*/false);
-    });
+    bool plain = !gram && llvm::all_of(schemes, compress::roundsPlainly);
     std::vector<CompressedWeight> results;
     std::vector<compress::Matrix<float>> targets(dense.size());
     for (size_t i = 0; i < dense.size(); ++i) {

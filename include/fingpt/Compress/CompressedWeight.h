@@ -58,8 +58,8 @@ Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation);
 /// scheme its shape does not allow.
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme);
 
-/// The scheme asks for plain rounding, which needs no statistics.
-bool roundsPlainly(const WeightScheme &scheme, bool haveStatistics);
+/// True if the scheme is plain rounding where there are no statistics.
+bool roundsPlainly(const WeightScheme &scheme);
 /// Plain rounding, row by row from where the weight lies: it never is in memory as f32. The same
 /// terms as compressWeight gives. Error: names the weight.
 Result<CompressedWeight> roundWeight(const std::string &name, const WeightSource &w,
