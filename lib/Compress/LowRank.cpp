@@ -146,26 +146,6 @@ Result<std::vector<double>> compress::whitenedSpectrum(ConstMatrixD w, const Whi
   return singularValues(whitener.apply(w));
 }
 
-Result<Matrix<double>> compress::refitOutput(ConstMatrixD w, ConstMatrixD a, ConstMatrixD h,
-                                             ConstMatrixD cross) {
-  // Normal equations: b·(a·H·aᵀ) = w·crossᵀ·aᵀ, solved in the eigenvectors of the small matrix.
-  Matrix<double> ah = product(a, h);
-  Matrix<double> small = product(ah, a, Transpose::No, Transpose::Yes);
-  auto pairs = eigh(small);
-  if (!pairs)
-    return pairs.takeError();
-  Matrix<double> right =
-      product(product(w, cross, Transpose::No, Transpose::Yes), a, Transpose::No, Transpose::Yes);
-  Matrix<double> turned = product(right, pairs->vectors, Transpose::No, Transpose::Yes);
-  double floor = pairs->values.empty() ? 0 : pairs->values[0] * 1e-12;
-  for (int64_t i = 0; i < turned.rows(); ++i)
-    for (int64_t k = 0; k < turned.cols(); ++k) {
-      double value = pairs->values[static_cast<size_t>(k)];
-      turned(i, k) = value > floor ? turned(i, k) / value : 0;
-    }
-  return product(turned, pairs->vectors);
-}
-
 int64_t compress::largestPayingRank(int64_t rows, int64_t cols) {
   return rows > 0 && cols > 0 ? (rows * cols - 1) / (rows + cols) : 0;
 }
@@ -177,10 +157,6 @@ int64_t compress::rankForRatio(int64_t rows, int64_t cols, double kept, int64_t 
     return std::clamp<int64_t>(static_cast<int64_t>(exact), 0, most);
   auto rank = static_cast<int64_t>(exact) / align * align;
   return std::clamp(rank, align, most / align * align);
-}
-
-double compress::lowRankInitStd(double sigma, int64_t rank) {
-  return std::sqrt(sigma / std::sqrt(static_cast<double>(rank)));
 }
 
 LowRank QuantizedLowRank::dequantized() const {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -202,12 +203,39 @@ FINGPT_AVX2 bool rangesAvx2(const uint16_t *w, int64_t n, int64_t group, float *
 // Integers
 //===----------------------------------------------------------------------===//
 
-template <typename T>
+/// Stores 32 codes of `Bits`, two in a 16-bit lane and in the order of rounded32, as 4·Bits bytes.
+template <int Bits> FINGPT_AVX2_INLINE void storeCodes(__m256i pairs, uint8_t *out) {
+  constexpr int InOrder = 0xd8; // of 64-bit lanes: 0, 2, 1, 3
+  if constexpr (Bits == 8) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), _mm256_permute4x64_epi64(pairs, InOrder));
+    return;
+  }
+  // Four codes in 32 bits, eight in 64, of which `Bits` bytes count.
+  __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32((1 << (2 * Bits + 16)) | 1));
+  __m256i eights = _mm256_or_si256(_mm256_and_si256(fours, _mm256_set1_epi64x(0xffffffff)),
+                                   _mm256_slli_epi64(_mm256_srli_epi64(fours, 32), 4 * Bits));
+  uint64_t v[4];
+  _mm256_storeu_si256(reinterpret_cast<__m256i *>(v), _mm256_permute4x64_epi64(eights, InOrder));
+  // What a store writes beyond its bytes is overwritten by the next; the last writes none.
+  if constexpr (Bits <= 3) {
+    uint64_t low = v[0] | v[1] << (8 * Bits), high = v[2] | v[3] << (8 * Bits);
+    std::memcpy(out, &low, 8);
+    std::memcpy(out + 2 * Bits, &high, 2 * Bits);
+  } else {
+    for (int k = 0; k < 3; ++k)
+      std::memcpy(out + k * Bits, &v[k], 8);
+    std::memcpy(out + 3 * Bits, &v[3], Bits);
+  }
+}
+
+template <int Bits, typename T>
 FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const float *scale,
-                                   const float *zero, uint8_t *out) {
-  // Saturation clamps: at the top as code + 32752 is added, at the bottom as 32752 is taken away.
-  constexpr int Above = 32767 - 15;
+                                   const float *zero, bool isSigned, uint8_t *out) {
+  // Saturation clamps: at the top as code + Above is added, at the bottom as Above is taken away.
+  constexpr int Above = 32767 - ((1 << Bits) - 1);
   const __m256i above = _mm256_set1_epi16(Above);
+  // Two's complement of q − 2^(Bits−1) is q with its top bit flipped.
+  const __m256i flip = _mm256_set1_epi16(isSigned ? 1 << (Bits - 1) : 0);
   forChunks(n, group, [&](const Chunk &c) __attribute__((target("avx2"), always_inline)) {
     float inverse[Chunk::MostGroups];
     int32_t offset[Chunk::MostGroups]; // twice in a word
@@ -222,10 +250,17 @@ FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const f
       __m256i plus = _mm256_set1_epi32(offset[g]);
       __m256i even = _mm256_subs_epu16(_mm256_adds_epi16(q.even, plus), above);
       __m256i odd = _mm256_subs_epu16(_mm256_adds_epi16(q.odd, plus), above);
-      pairs[i / 32] = _mm256_or_si256(even, _mm256_slli_epi16(odd, 4));
+      even = _mm256_xor_si256(even, flip);
+      odd = _mm256_xor_si256(odd, flip);
+      __m256i two = _mm256_or_si256(even, _mm256_slli_epi16(odd, Bits));
+      if constexpr (Bits == 4)
+        pairs[i / 32] = two;
+      else
+        storeCodes<Bits>(two, out + (c.first + i) / 8 * Bits);
     });
-    storeRuns(c.weights, n / 2, out + c.first / 2,
-              [&](int64_t r) __attribute__((target("avx2"), always_inline)) { return pairs[r]; });
+    if constexpr (Bits == 4)
+      storeRuns(c.weights, n / 2, out + c.first / 2,
+                [&](int64_t r) __attribute__((target("avx2"), always_inline)) { return pairs[r]; });
   });
 }
 
@@ -370,13 +405,18 @@ FINGPT_AVX2 void fp4(const CodebookSteps &book, const uint16_t *w, int64_t n, in
   packCodebook<false>(book, w, n, group, scale, out);
 }
 
-FINGPT_AVX2 void affineBf16(const uint16_t *w, int64_t n, int64_t group, const float *scale,
-                            const float *zero, uint8_t *bytes) {
-  packAffine(w, n, group, scale, zero, bytes);
+template <int Bits, typename T>
+FINGPT_AVX2 void affine(const T *w, int64_t n, int64_t group, const float *scale, const float *zero,
+                        bool isSigned, uint8_t *bytes) {
+  packAffine<Bits>(w, n, group, scale, zero, isSigned, bytes);
 }
-FINGPT_AVX2 void affineF32(const float *w, int64_t n, int64_t group, const float *scale,
-                           const float *zero, uint8_t *bytes) {
-  packAffine(w, n, group, scale, zero, bytes);
+template <typename T>
+void affineOf(const QuantScheme &how, const T *w, int64_t n, int64_t group, const float *scale,
+              const float *zero, uint8_t *bytes) {
+  using Pack = void (*)(const T *, int64_t, int64_t, const float *, const float *, bool, uint8_t *);
+  static constexpr Pack ByBits[] = {affine<2, T>, affine<3, T>, affine<4, T>, affine<5, T>,
+                                    affine<6, T>, affine<7, T>, affine<8, T>};
+  ByBits[how.bits - 2](w, n, group, scale, zero, how.signedCodes, bytes);
 }
 } // namespace
 
@@ -387,13 +427,13 @@ bool compress::rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, fl
                               float *hi) {
   return rangesAvx2(bf16, n, group, lo, hi);
 }
-void compress::packAffine4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
-                           const float *zero, uint8_t *bytes) {
-  affineBf16(bf16, n, group, scale, zero, bytes);
+void compress::packAffine(const QuantScheme &how, const uint16_t *bf16, int64_t n, int64_t group,
+                          const float *scale, const float *zero, uint8_t *bytes) {
+  affineOf(how, bf16, n, group, scale, zero, bytes);
 }
-void compress::packAffine4(const float *w, int64_t n, int64_t group, const float *scale,
-                           const float *zero, uint8_t *bytes) {
-  affineF32(w, n, group, scale, zero, bytes);
+void compress::packAffine(const QuantScheme &how, const float *w, int64_t n, int64_t group,
+                          const float *scale, const float *zero, uint8_t *bytes) {
+  affineOf(how, w, n, group, scale, zero, bytes);
 }
 void compress::packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
                        uint8_t *bytes) {
@@ -418,12 +458,12 @@ bool compress::packedRounding(int64_t, int64_t) { return false; }
 bool compress::rangesWithZero(const uint16_t *, int64_t, int64_t, float *, float *) {
   std::abort();
 }
-void compress::packAffine4(const uint16_t *, int64_t, int64_t, const float *, const float *,
-                           uint8_t *) {
+void compress::packAffine(const QuantScheme &, const uint16_t *, int64_t, int64_t, const float *,
+                          const float *, uint8_t *) {
   std::abort();
 }
-void compress::packAffine4(const float *, int64_t, int64_t, const float *, const float *,
-                           uint8_t *) {
+void compress::packAffine(const QuantScheme &, const float *, int64_t, int64_t, const float *,
+                          const float *, uint8_t *) {
   std::abort();
 }
 void compress::packNF4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *) {

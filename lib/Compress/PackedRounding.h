@@ -1,13 +1,15 @@
-// The fast lane of plain rounding: from bf16 or f32 to packed 4-bit codes, 32 or 64 weights at a
-// time, where the row lies in L1. It gives the bits of QuantizeKernels.h, only sooner.
+// The fast lane of plain rounding: from bf16 or f32 to packed codes, 32 or 64 weights at a time,
+// where the row lies in L1. It gives the bits of QuantizeKernels.h, only sooner.
 //
-//   rangesWithZero(w, 2048, 64, lo, hi);        // w: bf16 or f32; lo, hi: 32 each
-//   packAffine4(w, 2048, 64, scale, zero, bytes)   // 1024 bytes, low nibble first
+//   rangesWithZero(w, 2048, 64, lo, hi);                 // w: bf16; lo, hi: 32 each
+//   packAffine(how, w, 2048, 64, scale, zero, bytes);    // 4 bits: 1024 bytes, low nibble first
 //
 // What is hand-written here is where the general code cannot come near the speed of memory: the
-// order of lanes through the narrowing from f32 to nibbles, and the search in a codebook.
+// order of lanes through the narrowing from f32 to codes, and the search in a codebook.
 #ifndef FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
 #define FINGPT_LIB_COMPRESS_PACKEDROUNDING_H
+
+#include "fingpt/Compress/QuantScheme.h"
 
 #include <cstdint>
 
@@ -22,12 +24,12 @@ bool packedRounding(int64_t cols, int64_t group);
 /// The range of each group and 0. False if one is NaN or Inf.
 bool rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, float *lo, float *hi);
 
-/// As encodeAffine with minima 0 and largest code 15, for weights that the groups' ranges cover and
-/// scales of at least 2^-100.
-void packAffine4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
-                 const float *zero, uint8_t *bytes);
-void packAffine4(const float *w, int64_t n, int64_t group, const float *scale, const float *zero,
-                 uint8_t *bytes);
+/// As encodeAffine with minima 0, then packCodes, for integers of how.bits (2 to 8, signed or not),
+/// weights that the groups' ranges cover and scales of at least 2^-100.
+void packAffine(const QuantScheme &how, const uint16_t *bf16, int64_t n, int64_t group,
+                const float *scale, const float *zero, uint8_t *bytes);
+void packAffine(const QuantScheme &how, const float *w, int64_t n, int64_t group,
+                const float *scale, const float *zero, uint8_t *bytes);
 /// As encodeNF4, resp. encodeE2M1 with unit 1/6, for scales that bf16 and f16 hold: what covers
 /// bf16 weights is one.
 void packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);

@@ -123,9 +123,9 @@ public:
   RowRounding(const WeightSource &w, const GroupCodec &codec, QuantizedWeight &q)
       : w(w), codec(codec), q(q) {
     const QuantScheme &s = q.scheme;
-    bool fast = s.bits == 4 && q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
+    bool fast = q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
     bool codebook = s.format == CodeFormat::NF4 || s.format == CodeFormat::FP4;
-    packed = fast && !s.isLookup() && s.offset != Offset::Mins && !s.signedCodes;
+    packed = fast && !s.isLookup() && s.offset != Offset::Mins;
     inPlace = (packed || (fast && codebook)) && !s.searchClip;
   }
 
@@ -144,7 +144,8 @@ public:
       else if (q.scheme.format == CodeFormat::FP4)
         packFP4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes);
       else
-        packAffine4(bf16, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(), bytes);
+        packAffine(q.scheme, bf16, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(),
+                   bytes);
       return;
     }
     const float *values = w.row(row, scratch.values.data());
@@ -153,8 +154,8 @@ public:
     fit(values, scratch);
     codec.storeParams(q, row, scratch.params());
     if (packed)
-      return packAffine4(values, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(),
-                         q.codes.data() + row * q.rowBytes());
+      return packAffine(q.scheme, values, q.cols, q.groupSize, scratch.scale.data(),
+                        scratch.zero.data(), q.codes.data() + row * q.rowBytes());
     codec.encode(values, q.cols, q.groupSize, scratch.params(), scratch.codes.data());
     codec.storeRow(q, row, scratch.codes.data());
   }
@@ -433,35 +434,4 @@ std::vector<float> compress::scaleTable(DType type) {
     table.push_back(type == DType::F8E4M3 ? e4m3ToFloat(static_cast<uint8_t>(code))
                                           : e8m0ToFloat(static_cast<uint8_t>(code)));
   return table;
-}
-
-Result<int64_t> compress::chooseGroupSize(const WeightSource &w, double ratio) {
-  if (Status s = w.validate(); !s)
-    return s.takeError();
-  constexpr int Sizes = 5;
-  const int64_t sizes[Sizes] = {w.cols(), 256, 128, 64, 32};
-  // Per row and size: Σ n·(largest magnitude)² over the groups; summed in row order below.
-  Matrix<double> costs(w.rows(), Sizes);
-  Scan scan;
-  forEachRow(w, (w.cols() + 31) / 32, [&](int64_t row, RowScratch &scratch) {
-    const float *values = w.row(row, scratch.values.data());
-    for (int k = 0; k < Sizes; ++k) {
-      rangesOf(row, values, w.cols(), sizes[k], scratch, scan);
-      forEachGroup(w.cols(), sizes[k], [&](int64_t g, int64_t, int64_t n) {
-        double largest =
-            std::max(-scratch.lo[static_cast<size_t>(g)], scratch.hi[static_cast<size_t>(g)]);
-        costs(row, k) += static_cast<double>(n) * largest * largest;
-      });
-    }
-  });
-  if (Status s = scan.status(w); !s)
-    return s.takeError();
-  double total[Sizes] = {};
-  for (int64_t i = 0; i < w.rows(); ++i)
-    for (int k = 0; k < Sizes; ++k)
-      total[k] += costs(i, k);
-  for (int k = 0; k < Sizes; ++k)
-    if (sizes[k] <= w.cols() && total[k] <= ratio * total[Sizes - 1])
-      return sizes[k];
-  return std::min<int64_t>(32, w.cols());
 }

@@ -104,8 +104,8 @@ int main(int argc, char **argv) {
     x.data()[i] = normal(random) * 50;
 
   std::vector<std::pair<QuantScheme, Series>> rounding;
-  for (const char *text :
-       {"w4g64", "w4g128", "w4g64-sym", "nf4", "w8g64", "w3g64", "fp4", "mxfp4", "nvfp4"}) {
+  for (const char *text : {"w4g64", "w4g128", "w4g64-sym", "nf4", "fp4", "w8g64", "w8", "w6g64",
+                           "w3g64", "w2g64", "mxfp4", "nvfp4"}) {
     QuantScheme scheme = must(parseScheme(text));
     checkRounding(weights, must(quantize({weights, DType::BF16, Rows, Cols}, scheme)), text);
     rounding.emplace_back(scheme, Series{text, {}});

@@ -82,19 +82,11 @@ Result<WeightSvd> decompose(ConstMatrixD w, Whitener &&whitener) = delete;
 /// Only the singular values of w·R, for allocation.
 Result<std::vector<double>> whitenedSpectrum(ConstMatrixD w, const Whitener &whitener);
 
-/// b for a fixed a when inputs have drifted: least squares of X'·aᵀ·bᵀ = X·wᵀ, X the original
-/// inputs and X' those that compressed layers before make. h = X'ᵀX', cross = X'ᵀX [in, in],
-/// full. With X' = X it changes nothing.
-Result<Matrix<double>> refitOutput(ConstMatrixD w, ConstMatrixD a, ConstMatrixD h,
-                                   ConstMatrixD cross);
-
 /// Largest rank with r < mn/(m+n), 0 if there is none.
 int64_t largestPayingRank(int64_t rows, int64_t cols);
 /// ⌊kept·mn/(m+n)⌋, down to a multiple of `align` (not below `align`, if that pays) and to a rank
 /// that pays.
 int64_t rankForRatio(int64_t rows, int64_t cols, double kept, int64_t align = 8);
-/// Standard deviation of both factors from scratch such that b·a has std `sigma` at `rank`.
-double lowRankInitStd(double sigma, int64_t rank);
 
 /// One weight to allot a rank to.
 struct Spectrum {

@@ -122,11 +122,6 @@ Matrix<float> dequantized(const QuantizedWeight &q);
 /// The 256 values of an 8-bit float type (F8E8M0, F8E4M3); NaN codes are NaN.
 std::vector<float> scaleTable(DType type);
 
-/// A group size for integer formats, per matrix and without data (after FineQuant): the
-/// largest of whole row, 256, 128, 64, 32 whose expected rounding error, Σ scale² over the
-/// weights, is at most `ratio` times that of 32. Error: NaN or Inf.
-Result<int64_t> chooseGroupSize(const WeightSource &w, double ratio);
-
 } // namespace fingpt::compress
 
 #endif // FINGPT_COMPRESS_QUANTIZE_H

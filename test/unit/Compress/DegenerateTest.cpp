@@ -236,10 +236,9 @@ Method sliced() {
             for (int64_t j = 0; j < w.cols; ++j)
               diagonal.push_back(gram.h(j, j));
             std::sort(diagonal.begin(), diagonal.end());
-            Matrix<double> low = sliceInputs(Matrix<double>(w), *basis, Kept);
-            Outcome out{
-                product(low, basis->q.block(0, 0, w.cols, Kept), Transpose::No, Transpose::Yes),
-                basis->tail(Kept), 1e-15 * basis->tail(0)};
+            Matrix<double> low = product(Matrix<double>(w), basis->first(Kept));
+            Outcome out{product(low, basis->first(Kept), Transpose::No, Transpose::Yes),
+                        basis->tail(Kept), 1e-15 * basis->tail(0)};
             for (int64_t j = 0; j < w.cols - Kept; ++j)
               out.baseline += diagonal[size_t(j)];
             return out;

@@ -302,9 +302,11 @@ void expectSameBitsWithoutFastLane(const WeightSource &w, const char *scheme) {
   setIsaForTesting(before);
 }
 
-constexpr const char *FastSchemes[] = {"w4g64",    "w4g64-sym",  "nf4",      "fp4",
-                                       "w4g96",    "w4",         "nf4g1024", "fp4g96",
-                                       "nf4-clip", "w4g32-clip", "w4g48",    "w4g64-min"};
+constexpr const char *FastSchemes[] = {
+    "w4g64",     "w4g64-sym", "nf4",   "fp4",       "w4g96",      "w4",        "nf4g1024",
+    "fp4g96",    "nf4-clip",  "w4g48", "w4g64-min", "w2g64",      "w3g64",     "w5g64",
+    "w6g64",     "w7g64",     "w8g64", "w8",        "w3g96",      "w2g64-sym", "w3g64-sym",
+    "w5g64-sym", "w8g64-sym", "w6g32", "w7g256",    "w3g32-clip", "w4g32-clip"};
 
 TEST(Quantize, FastLaneGivesTheSameBits) {
   std::mt19937 random(11);
@@ -354,7 +356,7 @@ TEST(Quantize, FastLaneIsExactAtMidpoints) {
       near(i, j) =
           j % 64 == 63 ? scale : bitsToFloat(static_cast<uint32_t>(floatToBits(middle) + step));
     }
-  for (const char *scheme : {"w4g64", "w4g64-sym"})
+  for (const char *scheme : {"w4g64", "w4g64-sym", "w2g64", "w3g64", "w8g64-sym"})
     expectSameBitsWithoutFastLane(near, scheme);
 }
 
@@ -402,22 +404,6 @@ TEST(Quantize, EightBitFloatTables) {
   EXPECT_EQ(e8m0[127], 1);
   EXPECT_EQ(e8m0[0], 0x1p-127f);
   EXPECT_TRUE(std::isnan(e8m0[255]));
-}
-
-TEST(Quantize, PlantedOutliersForceSmallerGroups) {
-  std::mt19937 random(11);
-  Matrix<float> w = randomWeight(random, 64, 512);
-  EXPECT_EQ(*chooseGroupSize(w, 3), 512);
-  Matrix<float> spiked = w;
-  spiked(5, 70) = 300;
-  auto size = chooseGroupSize(spiked, 1.5);
-  ASSERT_TRUE(bool(size));
-  EXPECT_EQ(*size, 32);
-  auto loose = chooseGroupSize(spiked, 2.5); // 64 doubles what a spike covers
-  EXPECT_EQ(*loose, 64);
-  EXPECT_EQ(*chooseGroupSize(Matrix<float>(4, 100), 1), 100);
-  spiked(1, 1) = NAN;
-  EXPECT_FALSE(bool(chooseGroupSize(spiked, 2)));
 }
 
 } // namespace

@@ -23,11 +23,18 @@ double distance(const Matrix<double> &a, const Matrix<double> &b) {
   return std::sqrt(sum);
 }
 
+/// (w·Q)[:, :k], and (Qᵀ·w)[:k, :]
+Matrix<double> sliceInputs(ConstMatrixD w, const PcaBasis &basis, int64_t k) {
+  return product(w, basis.first(k));
+}
+Matrix<double> sliceOutputs(ConstMatrixD w, const PcaBasis &basis, int64_t k) {
+  return product(basis.first(k), w, Transpose::Yes);
+}
+
 /// Σ ‖x − x·Q_k·Q_kᵀ‖²
 double projectionError(ConstMatrixF x, const PcaBasis &basis, int64_t k) {
   Matrix<double> samples(x), low = sliceInputs(samples, basis, k);
-  gemm(-1.0, low, Transpose::No, basis.q.block(0, 0, basis.width(), k), Transpose::Yes, 1.0,
-       samples.view());
+  gemm(-1.0, low, Transpose::No, basis.first(k), Transpose::Yes, 1.0, samples.view());
   return squaredNorm(samples);
 }
 
@@ -134,7 +141,8 @@ Stack sliced(const Stack &model, const std::vector<Matrix<float>> &points, int64
   for (size_t l = 0; l < model.in.size(); ++l) {
     s.in[l] = sliceInputs(model.in[l], bases[l], widths[l]);
     s.out[l] = sliceOutputs(model.out[l], bases[l + 1], widths[l + 1]);
-    s.shortcuts.push_back(shortcut(bases[l], widths[l], bases[l + 1], widths[l + 1]));
+    s.shortcuts.push_back(
+        product(bases[l].first(widths[l]), bases[l + 1].first(widths[l + 1]), Transpose::Yes));
   }
   s.head = sliceInputs(model.head, bases.back(), model.norm);
   return s;
@@ -184,68 +192,6 @@ TEST(Slicing, Widths) {
   EXPECT_EQ(slicedWidth(100, 0.99), 8);
   EXPECT_EQ(slicedWidth(100, 2), 8);
   EXPECT_EQ(slicedWidth(5, 0.5), 5);
-  PcaBasis basis{Matrix<double>(20, 20), std::vector<double>(20, 0)};
-  for (size_t j = 0; j < 10; ++j)
-    basis.spectrum[j] = 1;
-  EXPECT_EQ(widthForVariance(basis, 0.8), 8);
-  EXPECT_EQ(widthForVariance(basis, 0.85), 16);
-  EXPECT_EQ(widthForVariance(basis, 1), 16);
-  basis.spectrum.back() = 1;
-  EXPECT_EQ(widthForVariance(basis, 1), 20);
-  EXPECT_EQ(widthForVariance(basis, 0), 8);
-}
-
-TEST(Slicing, ParameterCounts) {
-  SlicedShape opt; // OPT-125M
-  opt.layers = 12;
-  opt.hidden = opt.attentionOut = 768;
-  opt.vocabulary = 50272;
-  opt.positions = 2050;
-  opt.attentionIn = 3 * 768;
-  opt.mlpIn = opt.mlpOut = 3072;
-  opt.normBias = opt.inputBias = opt.outputBias = true;
-  EXPECT_EQ(*slicedParameters(opt, 608), 147250880);
-  // One layer, counted by hand: 10 tokens, width 8 sliced to 6 and 4, GQA, gated MLP, no bias.
-  SlicedShape small;
-  small.layers = 1;
-  small.hidden = small.attentionOut = 8;
-  small.vocabulary = 10;
-  small.attentionIn = 8 + 4 + 4;
-  small.mlpIn = 2 * 12;
-  small.mlpOut = 12;
-  EXPECT_EQ(*slicedParameters(small, {6, 4, 8}),
-            10 * 6 + (16 * 6 + 4 * 8) + 6 * 4 + (24 * 4 + 8 * 12) + 4 * 8 + 10 * 8);
-  small.parallel = true;
-  EXPECT_EQ(*slicedParameters(small, {6, 8}),
-            10 * 6 + (16 * 6 + 8 * 8) + (24 * 6 + 8 * 12) + 6 * 8 + 10 * 8);
-  EXPECT_FALSE(bool(slicedParameters(small, {6, 4, 8})));
-  EXPECT_FALSE(bool(slicedParameters(small, {6, 6})));
-  EXPECT_FALSE(bool(slicedParameters(small, {0, 8})));
-}
-
-TEST(Slicing, TokenWeightsMoveTheBasis) {
-  std::mt19937 random(4);
-  // Half the tokens lie in one plane of four, half, larger, in another.
-  Matrix<double> x(200, 16);
-  Matrix<double> a = randomMatrix(random, 4, 16), b = randomMatrix(random, 4, 16, 3);
-  std::vector<double> weights, ones(200, 1.0);
-  for (int64_t t = 0; t < 200; ++t) {
-    Matrix<double> row = product(randomMatrix(random, 1, 4), t % 2 ? a : b);
-    std::copy(row.data(), row.data() + 16, x.row(t));
-    weights.push_back(t % 2 ? 100 : 0.01);
-  }
-  Matrix<float> samples(x.view()), odd(100, 16);
-  for (int64_t t = 0; t < 100; ++t)
-    std::copy(samples.row(2 * t + 1), samples.row(2 * t + 1) + 16, odd.row(t));
-  auto same = weightTokens(samples, ones), moved = weightTokens(samples, weights);
-  ASSERT_TRUE(same && moved);
-  auto plain = pcaBasis(gramOf(samples).h), equal = pcaBasis(gramOf(*same).h),
-       aware = pcaBasis(gramOf(*moved).h);
-  EXPECT_TRUE(sameBits(plain->q, equal->q));
-  EXPECT_LT(projectionError(odd, *aware, 4), 0.1 * projectionError(odd, *plain, 4));
-  EXPECT_FALSE(bool(weightTokens(samples, std::vector<double>(3))));
-  weights[7] = -1;
-  EXPECT_NE(weightTokens(samples, weights).error().message().find("[7]"), std::string::npos);
 }
 
 TEST(Slicing, DegenerateGrams) {
