@@ -3,6 +3,7 @@
 #include "fingpt/Compress/Correction.h"
 #include "fingpt/Dialect/Fin/Utils/BuildWeight.h"
 #include "fingpt/Driver/Report.h"
+#include "fingpt/Import/ModelDirectory.h"
 #include "fingpt/Params/SafetensorsWriter.h"
 
 #include "mlir/Parser/Parser.h"
@@ -93,17 +94,13 @@ Json Compression::fingerprint() const {
               {"own_text", options.selfText}};
 }
 
-static Error existsAlready(const std::string &output) {
-  return Error::at(escaped(output, 1000), "exists already (--force replaces it)");
-}
-
 /// OUT is there. If this very run made it, perhaps killed at its last breath, there is no more to
 /// do than to say so.
 Status Compression::openFinished(const Json &fingerprint) {
   Result<Json> lock = readJsonFile(options.output + "/run.lock");
   Result<Report> report = readReport(options.output);
   if (!lock || !lock->is_object() || lock->value("fingerprint", Json()) != fingerprint || !report)
-    return existsAlready(options.output);
+    return checkOutput(model.imported(), options.output, /*replace=*/false);
   if (Status s = CompressState::removeFinished(options.output, fingerprint); !s)
     return s;
   finished = true;
@@ -125,10 +122,9 @@ Status Compression::openFinished(const Json &fingerprint) {
 Status Compression::open() {
   const Recipe &recipe = options.recipe;
   std::error_code ec;
-  bool exists = !options.force && std::filesystem::exists(options.output, ec) &&
-                !std::filesystem::is_empty(options.output, ec);
-  if (exists && !std::filesystem::exists(options.output + "/run.lock", ec))
-    return existsAlready(options.output);
+  bool finishedOnce = !options.force && std::filesystem::exists(options.output + "/run.lock", ec);
+  if (Status s = checkOutput(model.imported(), options.output, options.force || finishedOnce); !s)
+    return s;
   Result<CompressPlan> plan = planCompression(model, options);
   if (!plan)
     return plan.takeError();
@@ -138,7 +134,7 @@ Status Compression::open() {
   if (!hash)
     return hash.takeError();
   print["source"] = *hash;
-  if (exists)
+  if (finishedOnce)
     return openFinished(print);
   auto opened = CompressState::open(options.output, print, options.force);
   if (!opened)

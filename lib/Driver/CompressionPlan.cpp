@@ -34,6 +34,8 @@ static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t
   bool statistics =
       options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
   double tokens = statistics ? double(recipe.tokens) : 0;
+  if (options.calibration) // a token takes a byte at least
+    tokens = std::min(tokens, double(options.calibration->text.size()));
   double flops = 0;
   uint64_t largest = 0, dense = 0;
   for (const PlannedWeight &w : plan.weights) {

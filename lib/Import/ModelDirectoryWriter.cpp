@@ -55,8 +55,38 @@ static std::string baseName(std::string path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
+/// `inner` is `outer` or lies in it, whatever links and dots they are spelled with.
+static bool contains(const std::string &outer, const std::string &inner) {
+  std::error_code ec;
+  fs::path a = fs::weakly_canonical(outer, ec), b = fs::weakly_canonical(inner, ec);
+  if (!a.has_filename()) // a slash at the end
+    a = a.parent_path();
+  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first == a.end();
+}
+
+Status checkOutput(const ImportedModel &model, const std::string &directory, bool replace) {
+  std::error_code ec;
+  std::string where = escaped(directory, 1000);
+  if (!fs::exists(directory, ec))
+    return Status::ok();
+  if (!fs::is_directory(directory, ec))
+    return Error::at(where, "exists and is no directory");
+  if (fs::is_empty(directory, ec))
+    return Status::ok();
+  if (!model.source.empty() && contains(directory, model.source))
+    return Error::at(where, "holds the model that is read", "another output directory",
+                     escaped(model.source, 1000));
+  if (!replace)
+    return Error::at(where, "exists already (--force replaces it)");
+  if (!fs::exists(directory + "/fingpt.json", ec))
+    return Error::at(where, "is not replaced", "a model directory (fingpt.json)", "other files");
+  return Status::ok();
+}
+
 Status writeModelDirectory(const ImportedModel &model, const std::string &directory,
                            const WriteOptions &options) {
+  if (Status s = checkOutput(model, directory, options.replace); !s)
+    return s;
   auto params = graphParams(*model.graph, model.source);
   if (!params)
     return params.takeError();

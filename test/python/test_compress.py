@@ -271,6 +271,12 @@ def test_dry_run_writes_nothing(tmp_path, llama, text):
     assert plan["bytes_after"] == json.loads(run.stdout)["bytes_after"]
 
 
+def test_memory_is_asked_for_the_text_that_is_there(tmp_path, llama, text):
+    plan = fingpt("compress", llama, "-o", tmp_path / "out", "--calib", text, "--tokens", 1 << 30,
+                  "--scheme", "w4g32", "--dry-run", "--json")
+    assert json.loads(plan.stdout)["peak_bytes"] < 1 << 30
+
+
 def test_recipe_file_says_the_same(tmp_path, llama, text):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("scheme: w3g32+lr4\nembeddings: w8\nlayers:\n  down_proj: w5g32\n"
@@ -415,6 +421,34 @@ def test_existing_output_is_not_overwritten(tmp_path, llama, text):
     error = compress(llama, tmp_path / "out", text, "--scheme", "w3g32", code=1).stderr
     assert "--force" in error
     assert digest(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("verb", ["import", "compress"])
+def test_force_replaces_models_only(verb, tmp_path, llama, text):
+    """Neither what is being read nor a directory of something else."""
+    rest = ["--scheme", "w8:rtn", "--no-calib"] if verb == "compress" else []
+    source = tmp_path / "here/model"
+    shutil.copytree(llama, source)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(source)
+    before = digest(source)
+    for out, why in [(source, "holds the model that is read"),
+                     (tmp_path / "here", "holds the model that is read"),
+                     (tmp_path / "here/../here/model/", "holds the model that is read"),
+                     (tmp_path / "link", "holds the model that is read"),
+                     (tmp_path / "notes", "expected a model directory"),
+                     (tmp_path / "file", "is no directory")]:
+        error = fingpt(verb, source, "-o", out, "--force", "--quiet", *rest, code=1).stderr
+        assert error.count("\n") == 1 and why in error, error
+    assert digest(source) == before
+    assert (tmp_path / "notes/a.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+    for _ in range(2):
+        fingpt(verb, source, "-o", tmp_path / "out", "--force", *rest)
+    notes = tmp_path / "notes/a.txt"
+    error = fingpt("calibrate", source, "--text", notes, "-o", notes, "--force", code=1).stderr
+    assert error.count("\n") == 1 and "is what is read" in error
 
 
 def test_without_a_text(tmp_path, llama):

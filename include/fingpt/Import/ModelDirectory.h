@@ -26,7 +26,7 @@
 namespace fingpt {
 
 struct WriteOptions {
-  bool replace = false;             ///< an existing, non-empty directory
+  bool replace = false;             ///< an existing model directory
   uint64_t shardBytes = 5ull << 30; ///< of parameter files
   /// Further members of fingpt.json: recipe, report.
   Json extra = Json::object();
@@ -35,6 +35,10 @@ struct WriteOptions {
   /// The same, but not listed in fingpt.json: what can be made again may differ or go.
   std::vector<std::pair<std::string, std::string>> unlisted;
 };
+
+/// Whether `directory` may be written, from what is there now. Error: it holds what the model is
+/// read from; or it has files already, and `replace` is false or they are no model directory.
+Status checkOutput(const ImportedModel &model, const std::string &directory, bool replace);
 
 /// Writes graph, configuration, tokenizer and the parameters that the graph
 /// refers to, under the graph's keys; streaming, one tensor in memory.
