@@ -324,20 +324,6 @@ Result<Matrix<double>> compress::orthogonalFactor(ConstMatrixD a) {
   return out;
 }
 
-Result<Matrix<double>> compress::leastSquares(ConstMatrixD a, ConstMatrixD b) {
-  assert(a.rows == b.rows && a.rows >= a.cols);
-  Matrix<double> left(a), right(b);
-  std::vector<double> sigma(static_cast<size_t>(a.cols));
-  lapack_int rank = 0;
-  SerialBlas serial;
-  lapack_int info =
-      LAPACKE_dgelsd(LAPACK_ROW_MAJOR, toBlas(a.rows), toBlas(a.cols), toBlas(b.cols), left.data(),
-                     toBlas(a.cols), right.data(), toBlas(b.cols), sigma.data(), -1.0, &rank);
-  if (info != 0)
-    return lapackError("dgelsd", info);
-  return Matrix<double>(ConstMatrixD(right.view()).rowRange(0, a.cols));
-}
-
 double compress::squaredNorm(ConstMatrixD a) {
   double total = 0;
   for (int64_t i = 0; i < a.rows; ++i)

@@ -208,23 +208,23 @@ template <int Bits> FINGPT_AVX2_INLINE void storeCodes(__m256i pairs, uint8_t *o
   constexpr int InOrder = 0xd8; // of 64-bit lanes: 0, 2, 1, 3
   if constexpr (Bits == 8) {
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), _mm256_permute4x64_epi64(pairs, InOrder));
-    return;
-  }
-  // Four codes in 32 bits, eight in 64, of which `Bits` bytes count.
-  __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32((1 << (2 * Bits + 16)) | 1));
-  __m256i eights = _mm256_or_si256(_mm256_and_si256(fours, _mm256_set1_epi64x(0xffffffff)),
-                                   _mm256_slli_epi64(_mm256_srli_epi64(fours, 32), 4 * Bits));
-  uint64_t v[4];
-  _mm256_storeu_si256(reinterpret_cast<__m256i *>(v), _mm256_permute4x64_epi64(eights, InOrder));
-  // What a store writes beyond its bytes is overwritten by the next; the last writes none.
-  if constexpr (Bits <= 3) {
-    uint64_t low = v[0] | v[1] << (8 * Bits), high = v[2] | v[3] << (8 * Bits);
-    std::memcpy(out, &low, 8);
-    std::memcpy(out + 2 * Bits, &high, 2 * Bits);
   } else {
-    for (int k = 0; k < 3; ++k)
-      std::memcpy(out + k * Bits, &v[k], 8);
-    std::memcpy(out + 3 * Bits, &v[3], Bits);
+    // Four codes in 32 bits, eight in 64, of which `Bits` bytes count.
+    __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32((1 << (2 * Bits + 16)) | 1));
+    __m256i eights = _mm256_or_si256(_mm256_and_si256(fours, _mm256_set1_epi64x(0xffffffff)),
+                                     _mm256_slli_epi64(_mm256_srli_epi64(fours, 32), 4 * Bits));
+    uint64_t v[4];
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(v), _mm256_permute4x64_epi64(eights, InOrder));
+    // What a store writes beyond its bytes is overwritten by the next; the last writes none.
+    if constexpr (Bits <= 3) {
+      uint64_t low = v[0] | v[1] << (8 * Bits), high = v[2] | v[3] << (8 * Bits);
+      std::memcpy(out, &low, 8);
+      std::memcpy(out + 2 * Bits, &high, 2 * Bits);
+    } else {
+      for (int k = 0; k < 3; ++k)
+        std::memcpy(out + k * Bits, &v[k], 8);
+      std::memcpy(out + 3 * Bits, &v[3], Bits);
+    }
   }
 }
 

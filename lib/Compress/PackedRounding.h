@@ -25,7 +25,8 @@ bool packedRounding(int64_t cols, int64_t group);
 bool rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, float *lo, float *hi);
 
 /// As encodeAffine with minima 0, then packCodes, for integers of how.bits (2 to 8, signed or not),
-/// weights that the groups' ranges cover and scales of at least 2^-100.
+/// scales of at least 2^-100 and |w|/scale below 2^15 − 2^9: what a range does not cover is
+/// clamped.
 void packAffine(const QuantScheme &how, const uint16_t *bf16, int64_t n, int64_t group,
                 const float *scale, const float *zero, uint8_t *bytes);
 void packAffine(const QuantScheme &how, const float *w, int64_t n, int64_t group,

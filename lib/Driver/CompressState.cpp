@@ -2,6 +2,8 @@
 
 #include "fingpt/Support/AtomicDirectory.h"
 
+#include "llvm/ADT/StringRef.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -42,6 +44,19 @@ static std::string directoryOf(std::string output) {
   return output + ".partial";
 }
 
+/// The first file that no run has put there, empty if there is none.
+static std::string foreignFile(const std::string &directory) {
+  std::error_code ec;
+  for (const fs::directory_entry &entry : fs::directory_iterator(directory, ec)) {
+    std::string name = entry.path().filename().string();
+    llvm::StringRef stem = llvm::StringRef(name).split(".partial-").first; // of an unfinished write
+    if (stem != "lock" && stem != "state.json" && stem != "bases.safetensors" &&
+        !stem.starts_with("segment-"))
+      return name;
+  }
+  return "";
+}
+
 Status CompressState::takeLock() {
   std::string lockFile = directory + "/lock";
   lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -78,6 +93,9 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
   fs::create_directories(s->directory, ec);
   if (ec)
     return Error::at(escaped(s->directory, 1000), "cannot create: " + ec.message());
+  if (std::string foreign = foreignFile(s->directory); !foreign.empty())
+    return Error::at(escaped(s->directory, 1000), "is not used", "an unfinished run",
+                     "a directory with " + quote(foreign));
   if (Status locked = s->takeLock(); !locked)
     return locked.takeError();
 
@@ -86,12 +104,15 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
     Result<Json> state = readJsonFile(file);
     if (!state)
       return state.takeError();
-    bool same = state->is_object() && state->contains("fingerprint") &&
-                (*state)["fingerprint"] == fingerprint;
+    bool readable = state->is_object() && state->value("format_version", 1) == FormatVersion;
+    bool same = readable && state->value("fingerprint", Json()) == fingerprint;
     if (same) {
       s->state = std::move(*state);
+    } else if (!force && !readable) {
+      return Error::at(escaped(s->directory, 1000), "holds an unfinished run of another version of "
+                                                    "fingpt; --force starts anew");
     } else if (!force) {
-      Json then = state->is_object() ? state->value("fingerprint", Json::object()) : Json::object();
+      Json then = state->value("fingerprint", Json::object());
       return Error::at(escaped(s->directory, 1000),
                        "holds an unfinished run of another recipe (" +
                            difference(then, fingerprint, "") +
@@ -102,7 +123,7 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
     for (const fs::directory_entry &entry : fs::directory_iterator(s->directory, ec))
       if (entry.path().filename() != "lock")
         fs::remove(entry.path(), ec);
-    s->state = Json{{"fingerprint", fingerprint}};
+    s->state = Json{{"format_version", FormatVersion}, {"fingerprint", fingerprint}};
     if (Status written = writeFileAtomically(file, s->state.dump(1) + "\n"); !written)
       return written.takeError();
   }

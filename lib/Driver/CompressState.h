@@ -1,6 +1,6 @@
 // What an unfinished compression has on disk: "OUT.partial".
 //
-//   state.json            the fingerprint of the run, and what the budget decided
+//   state.json            format_version, the fingerprint of the run, and what the budget decided
 //   segment-0007.safetensors, segment-0007.json
 //                         tensors; rows of the report and the graph up to there
 //
@@ -19,8 +19,9 @@ namespace fingpt {
 
 class CompressState {
 public:
-  /// Opens or creates the directory and locks it. Error: another process has it, or what is there
-  /// is of another run (`force` drops it), with the first difference.
+  /// Opens or creates the directory and locks it. Error: another process has it; what is there is
+  /// of another run or version (`force` drops it), with the first difference; or it holds files of
+  /// anything else.
   static Result<std::unique_ptr<CompressState>> open(const std::string &output,
                                                      const Json &fingerprint, bool force);
   /// Removes what a run left that was killed between the publication of OUT and its own remove();
@@ -46,6 +47,8 @@ public:
   void remove();
 
 private:
+  /// Of the directory; another where a run would not go on with the units of this one.
+  static constexpr int FormatVersion = 2;
   CompressState() = default;
   Status takeLock();
   std::string directory;

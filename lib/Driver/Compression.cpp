@@ -85,7 +85,7 @@ static Json textFingerprint(const std::optional<NamedText> &text) {
 }
 
 Json Compression::fingerprint() const {
-  return Json{{"format_version", 2}, // of OUT.partial; 2: tables are units of their own
+  return Json{{"format_version", 1},
               {"recipe", options.recipe.json()},
               {"source", summary.plan.bytesBefore},
               {"calibration", textFingerprint(options.calibration)},
@@ -100,7 +100,7 @@ Status Compression::openFinished(const Json &fingerprint) {
   Result<Json> lock = readJsonFile(options.output + "/run.lock");
   Result<Report> report = readReport(options.output);
   if (!lock || !lock->is_object() || lock->value("fingerprint", Json()) != fingerprint || !report)
-    return checkOutput(model.imported(), options.output, /*replace=*/false);
+    return Error::at(escaped(options.output, 1000), "exists already (--force replaces it)");
   if (Status s = CompressState::removeFinished(options.output, fingerprint); !s)
     return s;
   finished = true;

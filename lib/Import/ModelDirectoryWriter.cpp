@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 namespace fs = std::filesystem;
 
@@ -55,27 +56,42 @@ static std::string baseName(std::string path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-/// `inner` is `outer` or lies in it, whatever links and dots they are spelled with.
-static bool contains(const std::string &outer, const std::string &inner) {
+/// `file` lies in `directory` or is it, whatever links and dots they are spelled with; also if that
+/// cannot be told.
+static bool contains(const fs::path &directory, const fs::path &file) {
   std::error_code ec;
-  fs::path a = fs::weakly_canonical(outer, ec), b = fs::weakly_canonical(inner, ec);
-  if (!a.has_filename()) // a slash at the end
-    a = a.parent_path();
-  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first == a.end();
+  fs::path outer = fs::canonical(directory, ec);
+  fs::path inner = ec ? fs::path() : fs::canonical(file, ec);
+  return ec ||
+         std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+/// The first file or directory in `directory` that the model is read from, empty if there is none.
+static std::string readFrom(const ImportedModel &model, const std::string &directory) {
+  std::set<std::string> files = {model.source, model.tokenizer};
+  for (const ParamInfo *info : model.params->list())
+    files.insert(info->source); // a file, or "random"
+  std::error_code ec;
+  for (const std::string &file : files)
+    if (!file.empty() && fs::exists(file, ec) && contains(directory, file))
+      return file;
+  return "";
 }
 
 Status checkOutput(const ImportedModel &model, const std::string &directory, bool replace) {
   std::error_code ec;
-  std::string where = escaped(directory, 1000);
-  if (!fs::exists(directory, ec))
+  std::string where = escaped(directory, 1000), name = baseName(directory);
+  if (name == "." || name == "..")
+    return Error::at(where, "output directory", "a name of its own", quote(name));
+  fs::file_status there = fs::symlink_status(directory, ec);
+  if (!fs::exists(there))
     return Status::ok();
-  if (!fs::is_directory(directory, ec))
+  if (!fs::is_directory(there))
     return Error::at(where, "exists and is no directory");
-  if (fs::is_empty(directory, ec))
+  if (fs::is_empty(directory, ec) && !ec)
     return Status::ok();
-  if (!model.source.empty() && contains(directory, model.source))
-    return Error::at(where, "holds the model that is read", "another output directory",
-                     escaped(model.source, 1000));
+  if (std::string file = readFrom(model, directory); !file.empty())
+    return Error::at(where, "holds what is read", "another output directory", escaped(file, 1000));
   if (!replace)
     return Error::at(where, "exists already (--force replaces it)");
   if (!fs::exists(directory + "/fingpt.json", ec))

@@ -425,30 +425,71 @@ def test_existing_output_is_not_overwritten(tmp_path, llama, text):
 
 @pytest.mark.parametrize("verb", ["import", "compress"])
 def test_force_replaces_models_only(verb, tmp_path, llama, text):
-    """Neither what is being read nor a directory of something else."""
+    """Neither what is being read nor anything else."""
     rest = ["--scheme", "w8:rtn", "--no-calib"] if verb == "compress" else []
     source = tmp_path / "here/model"
-    shutil.copytree(llama, source)
+    fingpt("import", llama, "-o", source)
+    (tmp_path / "borrows").mkdir()
+    shutil.copy(source / "graph.mlir", tmp_path / "borrows")
+    (tmp_path / "borrows/model.safetensors").symlink_to(source / "model.safetensors")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/a.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to(source)
     before = digest(source)
-    for out, why in [(source, "holds the model that is read"),
-                     (tmp_path / "here", "holds the model that is read"),
-                     (tmp_path / "here/../here/model/", "holds the model that is read"),
-                     (tmp_path / "link", "holds the model that is read"),
-                     (tmp_path / "notes", "expected a model directory"),
-                     (tmp_path / "file", "is no directory")]:
-        error = fingpt(verb, source, "-o", out, "--force", "--quiet", *rest, code=1).stderr
-        assert error.count("\n") == 1 and why in error, error
+
+    def refused(out, why, source=source, *options, cwd=None):
+        run = subprocess.run([binary("fingpt"), verb, str(source), "-o", str(out), "--force",
+                              "--quiet", *map(str, rest), *map(str, options)],
+                             capture_output=True, text=True, timeout=600, cwd=cwd)
+        assert run.returncode == 1 and run.stderr.count("\n") == 1 and why in run.stderr, run
+
+    refused(source, "holds what is read")
+    refused(tmp_path / "here", "holds what is read")
+    refused(tmp_path / "here/../here/model/", "holds what is read")
+    refused(source, "holds what is read", source / "graph.mlir")
+    refused(source, "holds what is read", tmp_path / "link")
+    refused(source, "holds what is read", llama, "--tokenizer", source / "tokenizer.json")
+    refused(source, "holds what is read", tmp_path / "borrows/graph.mlir")
+    refused(tmp_path / "link", "is no directory")
+    refused(tmp_path / "notes", "expected a model directory")
+    refused(tmp_path / "file", "is no directory")
+    refused(".", "a name of its own", cwd=tmp_path / "notes")
     assert digest(source) == before
     assert (tmp_path / "notes/a.txt").read_text() == (tmp_path / "file").read_text() == "mine"
     for _ in range(2):
         fingpt(verb, source, "-o", tmp_path / "out", "--force", *rest)
-    notes = tmp_path / "notes/a.txt"
-    error = fingpt("calibrate", source, "--text", notes, "-o", notes, "--force", code=1).stderr
-    assert error.count("\n") == 1 and "is what is read" in error
+
+
+def test_force_replaces_statistics_only(tmp_path, llama, text):
+    source = tmp_path / "model"
+    shutil.copytree(llama, source)
+    before = digest(source)
+    options = ["--text", text, "--context", CONTEXT, "--tokens", 4 * CONTEXT, "--force"]
+    for out in (source / "model.safetensors", source / "config.json", text):
+        error = fingpt("calibrate", source, *options, "-o", out, code=1).stderr
+        assert error.count("\n") == 1 and "expected a file of statistics" in error
+    assert digest(source) == before
+    for _ in range(2):
+        fingpt("calibrate", source, *options, "-o", source / "statistics.safetensors")
+
+
+def test_unfinished_runs_are_told_from_other_directories(tmp_path, llama, text):
+    model = tmp_path / "model.partial"
+    shutil.copytree(llama, model)
+    before = digest(model)
+    for force in ([], ["--force"]):
+        error = compress(model, tmp_path / "model", text, "--scheme", "w4g32", *force,
+                         code=1).stderr
+        assert "is not used" in error and "an unfinished run" in error
+    assert digest(model) == before
+    state = tmp_path / "out.partial/state.json"
+    state.parent.mkdir()
+    state.write_text('{"fingerprint": {}}')
+    error = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", code=1).stderr
+    assert "another version" in error and "--force" in error
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--force")
+    assert not state.parent.exists()
 
 
 def test_without_a_text(tmp_path, llama):

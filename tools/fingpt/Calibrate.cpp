@@ -1,10 +1,10 @@
 #include "Commands.h"
 
+#include "fingpt/Compress/Statistics.h"
 #include "fingpt/Driver/Calibrate.h"
 #include "fingpt/Support/MappedFile.h"
 #include "fingpt/Support/Progress.h"
 
-#include <filesystem>
 #include <memory>
 #include <unistd.h>
 
@@ -21,10 +21,9 @@ struct Options {
 static Result<int> run(const Options &o, const Common &common) {
   if (!o.force && ::access(o.output.c_str(), F_OK) == 0)
     return Error::at(escaped(o.output, 1000), "exists already (--force replaces it)");
-  std::error_code ec;
-  for (const std::string &input : {o.source, o.text, o.tokenizer})
-    if (std::filesystem::equivalent(input, o.output, ec))
-      return Error::at(escaped(o.output, 1000), "is what is read, expected another output file");
+  if (::access(o.output.c_str(), F_OK) == 0 && !compress::Statistics::open(o.output))
+    return Error::at(escaped(o.output, 1000), "is not replaced", "a file of statistics",
+                     "something else");
   Result<std::string> text = readFile(o.text);
   if (!text)
     return text.takeError();

@@ -282,7 +282,7 @@ Action addCompress(CLI::App &app, const Common &common) {
   sub->add_option("--seed", o->seed, "Of rotations (0)")->check(CLI::Range(int64_t(0), INT64_MAX));
   sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
   sub->add_flag("--dry-run", o->dryRun, "Print the plan only");
-  sub->add_flag("--force", o->force, "Replace the output; drop an unfinished other run");
+  sub->add_flag("--force", o->force, "Replace a model directory; drop an unfinished other run");
   sub->add_flag("--no-cache", o->noCache, "Neither use nor write the cache of compiled code");
   return [o, &common] { return run(*o, common); };
 }

@@ -53,7 +53,7 @@ Action addImport(CLI::App &app, const Common &common) {
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("-o,--output", o->output, "Directory to write")->required();
   sub->add_option("--tokenizer", o->tokenizer, "Tokenizer file, instead of the model's own");
-  sub->add_flag("--force", o->force, "Replace an existing directory");
+  sub->add_flag("--force", o->force, "Replace an existing model directory");
   return [o, &common] { return run(*o, common); };
 }
 

@@ -81,9 +81,6 @@ Result<std::vector<double>> singularValues(ConstMatrixD a);
 /// diagonal of R positive: uniformly distributed if `a` is Gaussian.
 Result<Matrix<double>> orthogonalFactor(ConstMatrixD a);
 
-/// The least-squares solution x of a·x = b (a: m × n, m ≥ n of any rank).
-Result<Matrix<double>> leastSquares(ConstMatrixD a, ConstMatrixD b);
-
 /// Frobenius norm squared.
 double squaredNorm(ConstMatrixD a);
 

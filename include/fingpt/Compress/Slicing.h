@@ -9,9 +9,10 @@
 //   int64_t k = slicedWidth(768, 0.2);                  // 608
 //   orient(*basis, k, /*seed=*/7);                      // then quantization finds no outliers
 //
-// Pass fin-slice applies the bases to a graph. The norms must be free of parameters (`foldNorm` of Rotation.h) and keep dividing by the
-// *original* width. The projection loses Σ_{j ≥ k} λ_j of Σ‖x‖². The head is rotated and not
-// sliced: the last point is as wide as the model. Heads, their size and the KV cache stay.
+// Pass fin-slice applies the bases to a graph. The norms must be free of parameters (`foldNorm` of
+// Rotation.h) and keep dividing by the *original* width. The projection loses Σ_{j ≥ k} λ_j of
+// Σ‖x‖². The head is rotated and not sliced: the last point is as wide as the model. Heads, their
+// size and the KV cache stay.
 //
 // The stored parameters may grow: a tied head is untied and every residual sum gains a
 // shortcut. OPT-125M has 147,250,880 after slicing 20% and 125.2M before.

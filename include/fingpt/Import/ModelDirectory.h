@@ -36,8 +36,9 @@ struct WriteOptions {
   std::vector<std::pair<std::string, std::string>> unlisted;
 };
 
-/// Whether `directory` may be written, from what is there now. Error: it holds what the model is
-/// read from; or it has files already, and `replace` is false or they are no model directory.
+/// Whether `directory` may be written, from what is there now. Error: it holds the model's source,
+/// a file of its parameters or its tokenizer; it has files already, and `replace` is false or they
+/// are no model directory; it is a link, a file, "." or "..".
 Status checkOutput(const ImportedModel &model, const std::string &directory, bool replace);
 
 /// Writes graph, configuration, tokenizer and the parameters that the graph

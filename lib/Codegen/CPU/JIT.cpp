@@ -380,8 +380,8 @@ int64_t JITModel::inputVocabulary() const { return impl->inputVocabulary; }
 Status JITModel::checkTokens(const std::vector<int32_t> &tokens, const std::string &where) const {
   for (int32_t t : tokens)
     if (t < 0 || t >= impl->inputVocabulary)
-      return Error::at(where, "tokenizer and embedding disagree",
-                       "ids below " + std::to_string(impl->inputVocabulary), std::to_string(t));
+      return Error::at(where, "token without a row in the embedding",
+                       "0 to " + std::to_string(impl->inputVocabulary - 1), std::to_string(t));
   return Status::ok();
 }
 size_t JITModel::elementBytes() const {

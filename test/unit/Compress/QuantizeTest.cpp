@@ -302,11 +302,39 @@ void expectSameBitsWithoutFastLane(const WeightSource &w, const char *scheme) {
   setIsaForTesting(before);
 }
 
-constexpr const char *FastSchemes[] = {
-    "w4g64",     "w4g64-sym", "nf4",   "fp4",       "w4g96",      "w4",        "nf4g1024",
-    "fp4g96",    "nf4-clip",  "w4g48", "w4g64-min", "w2g64",      "w3g64",     "w5g64",
-    "w6g64",     "w7g64",     "w8g64", "w8",        "w3g96",      "w2g64-sym", "w3g64-sym",
-    "w5g64-sym", "w8g64-sym", "w6g32", "w7g256",    "w3g32-clip", "w4g32-clip"};
+constexpr const char *FastSchemes[] = {"w4g64",
+                                       "w4g64-sym",
+                                       "nf4",
+                                       "fp4",
+                                       "w4g96",
+                                       "w4",
+                                       "nf4g1024",
+                                       "fp4g96",
+                                       "nf4-clip",
+                                       "w4g48",
+                                       "w4g64-min",
+                                       "w2g64",
+                                       "w3g64",
+                                       "w5g64",
+                                       "w6g64",
+                                       "w7g64",
+                                       "w8g64",
+                                       "w8",
+                                       "w3g96",
+                                       "w2g64-sym",
+                                       "w3g64-sym",
+                                       "w5g64-sym",
+                                       "w8g64-asym",
+                                       "w6g32",
+                                       "w7g256",
+                                       "w3g32-clip",
+                                       "w4g32-clip",
+                                       "w8g64-asym-clip",
+                                       "w2g64-sym-signed",
+                                       "w3g96-sym-signed",
+                                       "w4g64-sym-signed",
+                                       "w7g64-sym-signed",
+                                       "w8-signed"};
 
 TEST(Quantize, FastLaneGivesTheSameBits) {
   std::mt19937 random(11);
@@ -345,19 +373,27 @@ TEST(Quantize, FastLaneIsExactAtMidpoints) {
   for (const char *scheme : FastSchemes)
     expectSameBitsWithoutFastLane({brain.data(), DType::BF16, rows, 64}, scheme);
 
-  Matrix<float> near(16, 64 * 64);
-  std::vector<float> book = rounded(near, "nf4").codebook;
-  for (int64_t i = 0; i < near.rows(); ++i)
-    for (int64_t j = 0; j < near.cols(); ++j) {
-      float scale = 1 - static_cast<float>(i) / 64; // an f16
-      auto k = static_cast<size_t>(j % 15);
-      float middle = (book[k] + book[k + 1]) / 2 * scale;
-      int64_t step = j / 64 - 32;
-      near(i, j) =
-          j % 64 == 63 ? scale : bitsToFloat(static_cast<uint32_t>(floatToBits(middle) + step));
-    }
-  for (const char *scheme : {"w4g64", "w4g64-sym", "w2g64", "w3g64", "w8g64-sym"})
+  for (const char *scheme : {"w2g64", "w3g64-sym", "w4g64", "w4g64-sym-signed", "w5g64",
+                             "w6g64-sym", "w7g64", "w8g64", "w8g64-asym"}) {
+    // Groups of other ranges, then up to 32 ulp off where the code changes.
+    Matrix<float> near(16, 65 * 64);
+    for (int64_t i = 0; i < near.rows(); ++i)
+      for (int64_t g = 0; g < 65; ++g) {
+        near(i, 64 * g) = -1 - static_cast<float>(i) / 100;
+        near(i, 64 * g + 1) = 1;
+      }
+    QuantizedWeight q = rounded(near, scheme);
+    int64_t codes = int64_t(1) << q.scheme.bits;
+    for (int64_t i = 0; i < near.rows(); ++i)
+      for (int64_t j = 0; j < near.cols(); ++j)
+        if (j % 64 > 1) {
+          auto code = static_cast<float>(1 + (5 * i + j) % std::max<int64_t>(codes - 3, 1));
+          float middle = (code + 0.5f - q.zero(i, 0)) * q.scale(i, 0);
+          int64_t step = j / 64 - 32;
+          near(i, j) = bitsToFloat(static_cast<uint32_t>(floatToBits(middle) + step));
+        }
     expectSameBitsWithoutFastLane(near, scheme);
+  }
 }
 
 TEST(Quantize, GivesBackRowsAndMeasuresThemWhereTheyLie) {

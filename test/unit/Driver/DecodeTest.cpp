@@ -234,8 +234,10 @@ TEST_F(Decode, RefusesWhatCompiledCodeCouldNotTake) {
   auto session = Session::create(*code, 4);
   ASSERT_TRUE(bool(session));
   std::vector<float> logits;
-  EXPECT_EQ((*session)->append({32}, logits).error().message(),
-            "session: tokenizer and embedding disagree, expected ids below 32, got 32");
+  for (int32_t outside : {32, -1})
+    EXPECT_EQ((*session)->append({1, outside}, logits).error().message(),
+              "session: token without a row in the embedding, expected 0 to 31, got " +
+                  std::to_string(outside));
   EXPECT_EQ((*session)->append({1, 2, 3, 4, 5}, logits).error().message(),
             "session: sequence too long, expected at most 4 tokens, got 5");
   std::vector<int32_t> ids{1, 2};
