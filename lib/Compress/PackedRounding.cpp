@@ -205,7 +205,8 @@ FINGPT_AVX2 bool rangesAvx2(const uint16_t *w, int64_t n, int64_t group, float *
 
 /// Stores 32 codes of `Bits`, two in a 16-bit lane and in the order of rounded32, as 4·Bits bytes.
 template <int Bits> FINGPT_AVX2_INLINE void storeCodes(__m256i pairs, uint8_t *out) {
-  constexpr int InOrder = 0xd8; // of 64-bit lanes: 0, 2, 1, 3
+  constexpr size_t Bytes = Bits; // of eight codes
+  constexpr int InOrder = 0xd8;  // of 64-bit lanes: 0, 2, 1, 3
   if constexpr (Bits == 8) {
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), _mm256_permute4x64_epi64(pairs, InOrder));
   } else {
@@ -219,11 +220,11 @@ template <int Bits> FINGPT_AVX2_INLINE void storeCodes(__m256i pairs, uint8_t *o
     if constexpr (Bits <= 3) {
       uint64_t low = v[0] | v[1] << (8 * Bits), high = v[2] | v[3] << (8 * Bits);
       std::memcpy(out, &low, 8);
-      std::memcpy(out + 2 * Bits, &high, 2 * Bits);
+      std::memcpy(out + 2 * Bytes, &high, 2 * Bytes);
     } else {
-      for (int k = 0; k < 3; ++k)
-        std::memcpy(out + k * Bits, &v[k], 8);
-      std::memcpy(out + 3 * Bits, &v[3], Bits);
+      for (size_t k = 0; k < 3; ++k)
+        std::memcpy(out + k * Bytes, &v[k], 8);
+      std::memcpy(out + 3 * Bytes, &v[3], Bytes);
     }
   }
 }
