@@ -229,8 +229,10 @@ Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
                                                       compress::ConstMatrixF w,
                                                       const DriftStatistics &statistics,
                                                       const Segment &segment) const {
-  // A tied table serves the embeddings as it is.
-  if (statistics.drifts.empty() || planned(name).table || planned(name).scheme.keep())
+  // A tied table serves the embeddings as it is. What low rank removes is too much to make good: the
+  // corrections of one layer after the other then run away.
+  const PlannedWeight &plan = planned(name);
+  if (statistics.drifts.empty() || plan.table || plan.scheme.keep() || plan.scheme.removed > 0)
     return compress::Matrix<float>();
   for (size_t t = 0; t < segment.taps.size(); ++t)
     if (llvm::is_contained(segment.taps[t].weights, name)) {

@@ -591,6 +591,23 @@ def test_a_narrow_stream_slices_losslessly(name, tmp_path, text):
     assert json.loads(run.stdout)["quality"]["kl_mean"] < 1e-5
 
 
+def test_low_rank_pairs_are_of_the_weight_itself(tmp_path, text):
+    """b·a = U·Uᵀ·w for the U that b spans: nothing was corrected before the SVD, whatever inputs the
+    layers before make. Corrections of what low rank removes run away in deep models."""
+    model = make(tmp_path / "model", "llama-bias")
+    add_tokenizer(tmp_path / "model")
+    compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "svd40")
+    stored = safetensors_numpy.load_file(tmp_path / "out/model.safetensors")
+    dense = dict(model.named_parameters())
+    pairs = [name.removesuffix(".lr.b") for name in stored if name.endswith(".lr.b")]
+    assert len(pairs) == 3 * 7
+    for name in pairs:
+        b, a = (stored[f"{name}.lr.{k}"].astype(np.float64) for k in "ba")
+        u = np.linalg.qr(b)[0]
+        w = u @ (u.T @ dense[name].detach().double().numpy())
+        assert np.linalg.norm(b @ a - w) < 2e-3 * np.linalg.norm(w), name
+
+
 def test_slicing_more_loses_more(tmp_path, llama, text):
     divergence = []
     for percent in (12.5, 25, 50):
