@@ -229,8 +229,8 @@ Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
                                                       compress::ConstMatrixF w,
                                                       const DriftStatistics &statistics,
                                                       const Segment &segment) const {
-  // A tied table serves the embeddings as it is. What low rank removes is too much to make good: the
-  // corrections of one layer after the other then run away.
+  // A tied table serves the embeddings as it is. What low rank removes is too much to make good:
+  // the corrections of one layer after the other then run away.
   const PlannedWeight &plan = planned(name);
   if (statistics.drifts.empty() || plan.table || plan.scheme.keep() || plan.scheme.removed > 0)
     return compress::Matrix<float>();

@@ -15,8 +15,11 @@
 
 namespace fingpt::compress {
 
-/// w [out, in], h and drift [in, in], residual [in, out] or empty. `damping` is the fraction of
-/// the mean diagonal added to H. Error: shapes that do not match, H that cannot be factored.
+/// w' of w [out, in], h and drift [in, in], residual [in, out] or empty. `damping` is the fraction
+/// of the mean diagonal added to H. Empty, for w itself, where the correction outweighs what it
+/// corrects, tr(Δ·H'·Δᵀ) > tr(w·H·wᵀ): a stream has then lost more than one linear can make good
+/// (a token of giant magnitude, say), and layer after layer would outdo the last in trying. Error:
+/// shapes that do not match, H that cannot be factored.
 Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatrixD drift,
                                       ConstMatrixD residual, double damping = 0.1);
 

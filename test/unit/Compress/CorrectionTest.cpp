@@ -70,6 +70,23 @@ TEST_F(Drift, DampingKeepsTheWeightNear) {
   EXPECT_LT(lost[1], squaredNorm(loss(w, false)));
 }
 
+TEST_F(Drift, WhatOutweighsTheWeightIsNotMadeGood) {
+  Matrix<double> r = residual();
+  auto outputs = [&](const Matrix<double> &v) {
+    return squaredNorm(product(drifted, v, Transpose::No, Transpose::Yes));
+  };
+  double before = outputs(Matrix<double>(w.view())), share = 0;
+  for (double scale : {1.0, 1.5, 100.0}) {
+    Matrix<double> lost = sum(r, r, scale - 1);
+    auto v = correctedWeight(w.view(), gram(), drift(), lost, 1e-10);
+    ASSERT_TRUE(bool(v));
+    EXPECT_EQ(v->empty(), scale * scale * share > 1) << scale;
+    if (scale == 1) // of the outputs, nearly all of it for h
+      share = outputs(sum(Matrix<double>(v->view()), Matrix<double>(w.view()), -1)) / before;
+  }
+  EXPECT_GT(share, 0);
+}
+
 TEST_F(Drift, NothingChangesWithoutDrift) {
   Matrix<double> none(In, In);
   auto v = correctedWeight(w.view(), gram(), none, {}, 0.1);
