@@ -2,14 +2,6 @@
 
 namespace fingpt::compress {
 
-static double innerProduct(ConstMatrixD a, ConstMatrixD b) {
-  double sum = 0;
-  for (int64_t i = 0; i < a.rows; ++i)
-    for (int64_t j = 0; j < a.cols; ++j)
-      sum += a(i, j) * b(i, j);
-  return sum;
-}
-
 Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatrixD drift,
                                       ConstMatrixD residual, double damping) {
   auto shape = [](ConstMatrixD m) { return std::to_string(m.rows) + "x" + std::to_string(m.cols); };
@@ -32,12 +24,10 @@ Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatri
     for (int64_t i = 0; i < w.rows; ++i)
       for (int64_t j = 0; j < w.cols; ++j)
         step(i, j) += residual(j, i);
-  Matrix<double> asked = step;
-  timesUpper(step, inverse->factor, Transpose::Yes); // H'⁻¹ = UᵀU
-  timesUpper(step, inverse->factor, Transpose::No);
-  // Δ = asked·H'⁻¹, so tr(Δ·H'·Δᵀ) is Σ Δ∘asked.
-  if (innerProduct(step, asked) > innerProduct(product(Matrix<double>(w), h), Matrix<double>(w)))
+  timesUpper(step, inverse->factor, Transpose::Yes); // H'⁻¹ = UᵀU, so tr(Δ·H'·Δᵀ) = ‖Δ·H'·Uᵀ‖²
+  if (squaredNorm(step) > outputNorm(w, h))
     return Matrix<float>();
+  timesUpper(step, inverse->factor, Transpose::No);
   Matrix<float> out(w.rows, w.cols);
   for (int64_t i = 0; i < w.rows; ++i)
     for (int64_t j = 0; j < w.cols; ++j)
