@@ -19,11 +19,13 @@ struct Options {
 } // namespace
 
 static Result<int> run(const Options &o, const Common &common) {
-  if (!o.force && ::access(o.output.c_str(), F_OK) == 0)
-    return Error::at(escaped(o.output, 1000), "exists already (--force replaces it)");
-  if (::access(o.output.c_str(), F_OK) == 0 && !compress::Statistics::open(o.output))
-    return Error::at(escaped(o.output, 1000), "is not replaced", "a file of statistics",
-                     "something else");
+  if (::access(o.output.c_str(), F_OK) == 0) {
+    if (!o.force)
+      return Error::at(escaped(o.output, 1000), "exists already (--force replaces it)");
+    if (!compress::Statistics::open(o.output))
+      return Error::at(escaped(o.output, 1000), "is not replaced", "a file of statistics",
+                       "something else");
+  }
   Result<std::string> text = readFile(o.text);
   if (!text)
     return text.takeError();
