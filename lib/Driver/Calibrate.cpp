@@ -4,6 +4,7 @@
 #include "fingpt/Compress/Statistics.h"
 #include "fingpt/Runtime/ThreadPool.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <xxhash.h>
@@ -110,16 +111,20 @@ public:
   DifferenceProducts() = default;
   DifferenceProducts(int64_t rows, int64_t cols) : sum(rows, cols), partial(rows, cols) {}
 
-  void add(const std::vector<float> &x, const std::vector<float> &y, const std::vector<float> &z) {
+  /// With `factors` of the rows of y − z; empty: 1.
+  void add(const std::vector<float> &x, const std::vector<float> &y, const std::vector<float> &z,
+           const std::vector<float> &factors = {}) {
     int64_t rows = int64_t(x.size()) / sum.rows();
+    size_t width = size_t(sum.cols());
     compress::Matrix<float> difference(rows, sum.cols());
     ThreadPool::global().parallelFor(
-        y.size(),
+        size_t(rows),
         [&](size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i)
-            difference.data()[i] = y[i] - z[i];
+          for (size_t r = begin; r < end; ++r)
+            for (size_t i = r * width; i < (r + 1) * width; ++i)
+              difference.data()[i] = (y[i] - z[i]) * (factors.empty() ? 1.0f : factors[r]);
         },
-        1 << 15);
+        size_t(1 << 15) / width + 1);
     compress::gemm(1.0f, ConstMatrixF(x.data(), rows, sum.rows()), compress::Transpose::Yes,
                    difference, compress::Transpose::No, held > 0 ? 1.0f : 0.0f, partial.view());
     if (++held == 4)
@@ -148,6 +153,33 @@ private:
   int held = 0; ///< samples in `partial`
 };
 
+/// What an error at each token counts by: 1/rms of the stream, which the norms to come divide by.
+/// A stream below a tenth of the sample's median, or next to nothing beside its largest, is taken
+/// for one of that size.
+std::vector<float> streamFactors(const std::vector<float> &hidden, size_t rows) {
+  size_t width = hidden.size() / rows;
+  std::vector<float> factors(rows);
+  for (size_t r = 0; r < rows; ++r) {
+    double sum = 0;
+    for (size_t i = r * width; i < (r + 1) * width; ++i)
+      sum += double(hidden[i]) * double(hidden[i]);
+    factors[r] = float(std::sqrt(sum / double(width)));
+  }
+  std::vector<float> sorted(factors);
+  auto median = sorted.begin() + ptrdiff_t(rows / 2);
+  std::nth_element(sorted.begin(), median, sorted.end());
+  float least = std::max(0.1f * *median, 1e-6f * *std::max_element(median, sorted.end()));
+  for (float &f : factors)
+    f = least > 0 ? 1 / std::max(f, least) : 1;
+  return factors;
+}
+
+void scaleRows(std::vector<float> &x, const std::vector<float> &factors) {
+  size_t width = x.size() / factors.size();
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] *= factors[i / width];
+}
+
 } // namespace
 
 Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
@@ -174,11 +206,19 @@ Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment
     auto run = [&](size_t i) { return model.run(segment, Run::Observe, weights, drifted[i]); };
     if (Status ran = forSamples(begin, end, run); !ran)
       return ran.takeError();
+    std::vector<std::vector<float>> factors(end - begin);
     if (writer < s.taps.size())
-      for (size_t i = begin; i < end; ++i)
-        residual.add(drifted[i].taps[writer], original[i].hidden, drifted[i].hidden);
+      for (size_t i = begin; i < end; ++i) {
+        std::vector<float> &f = factors[i - begin], &x = drifted[i].taps[writer];
+        f = streamFactors(original[i].hidden, size_t(drifted[i].batch * drifted[i].length));
+        scaleRows(x, f);
+        residual.add(x, original[i].hidden, drifted[i].hidden, f);
+      }
     auto runOriginal = [&](size_t i) {
-      return model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
+      Status ran = model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
+      if (ran && writer < s.taps.size())
+        scaleRows(original[i].taps[writer], factors[i - begin]);
+      return ran;
     };
     if (Status ran = forSamples(begin, end, runOriginal); !ran)
       return ran.takeError();

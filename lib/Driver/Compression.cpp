@@ -23,8 +23,9 @@ using compress::Gram;
 using compress::WeightProblem;
 using compress::WeightScheme;
 
-/// Of the statistics under which weights make good the drift of their inputs.
-constexpr double kCorrectionDamping = 0.1;
+/// Of the statistics under which weights make good the drift of their inputs: where inputs vary
+/// less than on average, what calibration text says of the drift does not hold for other text.
+constexpr double kCorrectionDamping = 1;
 
 func::FuncOp forwardOf(ModuleOp module) { return module.lookupSymbol<func::FuncOp>("forward"); }
 
@@ -177,10 +178,13 @@ void Compression::makeUnits() {
     }
     units.back().groups.push_back({w.name});
   }
-  for (const Unit &unit : units)
-    for (const auto &group : unit.groups)
-      for (const std::string &name : group)
+  for (size_t i = 0; i < units.size(); ++i)
+    for (const auto &group : units[i].groups)
+      for (const std::string &name : group) {
         total += touched(name);
+        if (options.recipe.sequential && isCorrected(planned(name)))
+          correctedUnits = i + 1;
+      }
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,15 +228,18 @@ static std::string timeText(double seconds) {
   return text;
 }
 
+/// A tied table serves the embeddings as it is. What low rank removes is too much to make good: the
+/// corrections of one layer after the other then run away.
+bool Compression::isCorrected(const PlannedWeight &w) {
+  return !w.table && !w.scheme.keep() && w.scheme.removed == 0;
+}
+
 /// What is rounded in place of the weight; empty for the weight itself.
 Result<compress::Matrix<float>> Compression::targetOf(const std::string &name,
                                                       compress::ConstMatrixF w,
                                                       const DriftStatistics &statistics,
                                                       const Segment &segment) const {
-  // A tied table serves the embeddings as it is. What low rank removes is too much to make good:
-  // the corrections of one layer after the other then run away.
-  const PlannedWeight &plan = planned(name);
-  if (statistics.drifts.empty() || plan.table || plan.scheme.keep() || plan.scheme.removed > 0)
+  if (statistics.drifts.empty() || !isCorrected(planned(name)))
     return compress::Matrix<float>();
   for (size_t t = 0; t < segment.taps.size(); ++t)
     if (llvm::is_contained(segment.taps[t].weights, name)) {
@@ -411,7 +418,7 @@ Status Compression::catchUp(size_t count) {
     Result<SegmentWeights> weights = segments->load(i);
     if (!weights)
       return weights.takeError();
-    if (options.recipe.sequential)
+    if (i < correctedUnits)
       if (Status s = advance(*segments, i, *weights, original); !s)
         return s;
     if (options.recipe.sequential)
@@ -461,8 +468,9 @@ Status Compression::compressUnits() {
       return weights.takeError();
     update("statistics of " + (segment.taps.empty() ? "embeddings" : segment.taps[0].key));
     bool both = touched && !recipe.sequential && !segment.last;
+    bool drifts = i < correctedUnits; // the original model runs beside this one
     DriftStatistics statistics;
-    if (touched && recipe.sequential) {
+    if (touched && drifts) {
       auto observed = observeDrift(*segments, *unit.segment, *weights, original, samples);
       if (!observed)
         return observed.takeError();
@@ -473,7 +481,7 @@ Status Compression::compressUnits() {
       if (!observed)
         return observed.takeError();
       statistics.grams = std::move(*observed);
-    } else if (recipe.sequential && !segment.last) {
+    } else if (drifts && !segment.last) {
       if (Status s = advance(*segments, *unit.segment, *weights, original); !s)
         return s;
     }

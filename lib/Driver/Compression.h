@@ -53,6 +53,7 @@ private:
   Status decideForms();
   Status compressUnits();
   Status compressUnit(size_t index, const DriftStatistics &statistics);
+  static bool isCorrected(const PlannedWeight &w);
   Result<compress::Matrix<float>> targetOf(const std::string &name, compress::ConstMatrixF w,
                                            const DriftStatistics &statistics,
                                            const Segment &segment) const;
@@ -99,11 +100,12 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced
   std::unique_ptr<SegmentedModel> segments;
   std::vector<SegmentSample> samples;  ///< through what is compressed so far, if sequential
-  std::vector<SegmentSample> original; ///< through the original layers, if sequential
+  std::vector<SegmentSample> original; ///< through the original layers, if weights are corrected
   std::vector<int32_t> heldOut;        ///< whole chunks of `context`
   std::string heldOutName, calibrationName;
   int64_t context = 0;
   std::vector<Unit> units;
+  size_t correctedUnits = 0;  ///< beyond these no weight makes good what others lost
   std::vector<Json> rewrites; ///< for the report
   std::vector<Json> rows;     ///< of the report, in order of compression
   Measurements measured;

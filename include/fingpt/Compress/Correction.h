@@ -7,7 +7,8 @@
 //
 // where h − h̃ is what the residual stream has lost already, for a linear that adds to it, and H'
 // is damped, so that w' stays near w where the samples say little (after GPTAQ, arXiv:2504.02692,
-// and Qronos, arXiv:2505.11695). What is rounded then is w'.
+// and Qronos, arXiv:2505.11695). Samples may have weights, the same ones in all sums. What is
+// rounded then is w'.
 #ifndef FINGPT_COMPRESS_CORRECTION_H
 #define FINGPT_COMPRESS_CORRECTION_H
 
@@ -21,7 +22,7 @@ namespace fingpt::compress {
 /// (a token of giant magnitude, say), and layer after layer would outdo the last in trying. Error:
 /// shapes that do not match, H that cannot be factored.
 Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatrixD drift,
-                                      ConstMatrixD residual, double damping = 0.1);
+                                      ConstMatrixD residual, double damping);
 
 } // namespace fingpt::compress
 
