@@ -412,6 +412,11 @@ Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales)
 
 Result<CompressedWeight> Compressor::run() { return run({}); }
 
+bool needsStatistics(const WeightScheme &scheme) {
+  return scheme.rounding == Rounding::Gptq || scheme.rounding == Rounding::Awq ||
+         scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd;
+}
+
 bool roundsPlainly(const WeightScheme &scheme) {
   bool nearest = scheme.rounding == Rounding::Nearest || scheme.rounding == Rounding::Default;
   return scheme.codes && nearest && scheme.residualRank == 0;

@@ -25,7 +25,7 @@ Result<Matrix<float>> correctedWeight(ConstMatrixF w, ConstMatrixD h, ConstMatri
       for (int64_t j = 0; j < w.cols; ++j)
         step(i, j) += residual(j, i);
   timesUpper(step, inverse->factor, Transpose::Yes); // H'⁻¹ = UᵀU, so tr(Δ·H'·Δᵀ) = ‖Δ·H'·Uᵀ‖²
-  if (squaredNorm(step) > outputNorm(w, h))
+  if (!(squaredNorm(step) <= outputNorm(w, h)))      // or is not finite: sums that overflowed
     return Matrix<float>();
   timesUpper(step, inverse->factor, Transpose::No);
   Matrix<float> out(w.rows, w.cols);

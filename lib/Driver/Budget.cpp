@@ -124,10 +124,10 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
     double weights = 0;
     bytes -= double(summary.plan.otherBytes);
     for (const PlannedWeight &w : summary.plan.weights)
-      if (w.kept.empty())
+      if (w.chosenByBudget())
         weights += double(w.rows) * double(w.cols);
       else
-        bytes -= double(w.bytesBefore);
+        bytes -= double(w.bytesAfter);
     target = weights > 0 ? std::max(8.0 * bytes / weights, 1e-9) : 0;
   }
   std::vector<WeightScheme> near;
@@ -137,7 +137,12 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
   bool reaches = false; // something below the target must be among them, ragged groups included
   for (const WeightScheme &s : near)
     reaches |= nominalBits(s) < 0.97 * target;
-  return reaches && near.size() >= 2 ? near : all;
+  if (!reaches || near.size() < 2)
+    near = all;
+  // What is small enough already may stay.
+  if (llvm::none_of(near, [](const WeightScheme &s) { return s.keep(); }))
+    near.emplace_back();
+  return near;
 }
 
 /// True for forms that are measured by plain rounding in place of the method to come.
@@ -162,10 +167,12 @@ static std::optional<Choice> choiceOf(const Measurements &measured, const Planne
     if (!form)
       return std::nullopt;
     choice.forms.push_back(*form);
+    if (candidates[c].keep())
+      continue;
     // The smallest of at least three bits is probed: its error is well above noise and still in
     // the linear range.
     double bits = 8.0 * double(form->bytes) / (double(weight.rows) * double(weight.cols));
-    if (c == 0 || (bestBits < 3 ? bits > bestBits : bits >= 3 && bits < bestBits)) {
+    if (bestBits == 0 || (bestBits < 3 ? bits > bestBits : bits >= 3 && bits < bestBits)) {
       choice.probe = c;
       bestBits = bits;
     }
@@ -257,7 +264,7 @@ Status Compression::analyse() {
         measured.probe(w.name, compress::weightSchemeText(candidates[choice->probe]));
     return !probe || (probing && !probe->divergence);
   };
-  auto wanted = [&](const PlannedWeight &w) { return w.kept.empty() && missing(w); };
+  auto wanted = [&](const PlannedWeight &w) { return w.chosenByBudget() && missing(w); };
   if (!probing)
     say("plan   sensitivities are not measured: " +
         std::string(model.isDecoder() ? "the dense model does not fit in half of the memory"
@@ -312,7 +319,7 @@ Status Compression::analyse() {
     if (!grams)
       return grams.takeError();
     for (const fin::LinearWeight &w : segment.weights) {
-      if (!planned(w.name).kept.empty())
+      if (!planned(w.name).chosenByBudget())
         continue;
       std::optional<Gram> gram = gramOf(w.name, *grams, segment);
       // A tied head changes the embeddings, too.
@@ -340,8 +347,8 @@ Status Compression::allocate() {
   uint64_t fixed = plan.otherBytes;
   for (PlannedWeight &w : plan.weights) {
     std::optional<Choice> choice = choiceOf(measured, w, candidates);
-    if (!w.kept.empty() || !choice) {
-      fixed += w.bytesBefore;
+    if (!w.chosenByBudget() || !choice) {
+      fixed += w.bytesAfter;
       continue;
     }
     const MeasuredForm &plain = choice->forms[choice->probe];
@@ -389,6 +396,8 @@ Status Compression::allocate() {
   for (size_t i = 0; i < targets.size(); ++i) {
     PlannedWeight &w = *targets[i];
     w.scheme = candidates[size_t(chosen->choice[i])];
+    if (w.scheme.keep())
+      w.kept = "the budget leaves it";
     w.bytesAfter = uint64_t(weights[i].candidates[size_t(chosen->choice[i])].bytes);
     bytes += w.bytesAfter;
     ++counts[compress::weightSchemeText(w.scheme)];

@@ -183,7 +183,7 @@ void scaleRows(std::vector<float> &x, const std::vector<float> &factors) {
 } // namespace
 
 Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
-                                     const SegmentWeights &weights,
+                                     const SegmentWeights &weights, bool byStream,
                                      std::vector<SegmentSample> &original,
                                      std::vector<SegmentSample> &drifted) {
   using Run = SegmentedModel::Run;
@@ -210,13 +210,15 @@ Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment
     if (writer < s.taps.size())
       for (size_t i = begin; i < end; ++i) {
         std::vector<float> &f = factors[i - begin], &x = drifted[i].taps[writer];
-        f = streamFactors(original[i].hidden, size_t(drifted[i].batch * drifted[i].length));
-        scaleRows(x, f);
+        if (byStream) {
+          f = streamFactors(original[i].hidden, size_t(drifted[i].batch * drifted[i].length));
+          scaleRows(x, f);
+        }
         residual.add(x, original[i].hidden, drifted[i].hidden, f);
       }
     auto runOriginal = [&](size_t i) {
       Status ran = model.run(segment, s.last ? Run::Observe : Run::Both, weights, original[i]);
-      if (ran && writer < s.taps.size())
+      if (ran && byStream && writer < s.taps.size())
         scaleRows(original[i].taps[writer], factors[i - begin]);
       return ran;
     };

@@ -29,45 +29,11 @@ constexpr double kCorrectionDamping = 1;
 
 func::FuncOp forwardOf(ModuleOp module) { return module.lookupSymbol<func::FuncOp>("forward"); }
 
-static std::string textOf(ModuleOp module) {
+std::string textOf(ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream os(text);
   module.print(os, OpPrintingFlags().elideLargeElementsAttrs(std::numeric_limits<int64_t>::max()));
   return text;
-}
-
-std::string hex(uint64_t hash) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
-}
-
-Result<std::string> sourceHash(ModuleOp graph, const ParamStore &params) {
-  XXH3_state_t *state = XXH3_createState();
-  XXH3_64bits_reset(state);
-  std::string text = textOf(graph);
-  XXH3_64bits_update(state, text.data(), text.size());
-  llvm::StringSet<> seen;
-  std::optional<Error> problem;
-  graph.walk([&](fin::ParamOp op) {
-    if (problem || !seen.insert(op.getKey()).second)
-      return;
-    Result<TensorData> data = params.get(op.getKey());
-    if (!data) {
-      problem = data.takeError();
-      return;
-    }
-    uint64_t half = data->bytes / 2;
-    XXH3_64bits_update(state, data->data, std::min<uint64_t>(4096, data->bytes));
-    XXH3_64bits_update(state, data->as<uint8_t>() + half,
-                       std::min<uint64_t>(4096, data->bytes - half));
-    params.release(op.getKey());
-  });
-  uint64_t hash = XXH3_64bits_digest(state);
-  XXH3_freeState(state);
-  if (problem)
-    return *problem;
-  return hex(hash);
 }
 
 //===----------------------------------------------------------------------===//
@@ -145,7 +111,24 @@ Status Compression::open() {
   context = recipe.context;
   if (model.contextLength() > 0)
     context = std::min(context, model.contextLength());
-  return readTexts();
+  if (Status s = readTexts(); !s)
+    return s;
+  return checkTexts();
+}
+
+/// What the recipe needs of texts is there, before anything is computed.
+Status Compression::checkTexts() const {
+  if (options.recipe.maxPerplexity && heldOut.empty())
+    return Error::at("--max-ppl", "needs held-out text to measure",
+                     "--eval-text FILE, or more text than --tokens uses, and --eval-chunks above 0",
+                     "none");
+  if (!samples.empty())
+    return Status::ok();
+  for (const PlannedWeight &w : summary.plan.weights)
+    if (compress::needsStatistics(w.scheme))
+      return Error::at(w.name, "scheme " + compress::weightSchemeText(w.scheme),
+                       "calibration statistics (--calib FILE)", "none");
+  return Status::ok();
 }
 
 /// Segments if there are statistics to gather, else layers.
@@ -182,7 +165,7 @@ void Compression::makeUnits() {
     for (const auto &group : units[i].groups)
       for (const std::string &name : group) {
         total += touched(name);
-        if (options.recipe.sequential && isCorrected(planned(name)))
+        if (isCorrected(planned(name)))
           correctedUnits = i + 1;
       }
 }
@@ -229,9 +212,13 @@ static std::string timeText(double seconds) {
 }
 
 /// A tied table serves the embeddings as it is. What low rank removes is too much to make good: the
-/// corrections of one layer after the other then run away.
-bool Compression::isCorrected(const PlannedWeight &w) {
-  return !w.table && !w.scheme.keep() && w.scheme.removed == 0;
+/// corrections of one layer after the other then run away. Who asks for rounding to nearest or HQQ
+/// gets that of the weight, not of another. Encoders lose by it.
+bool Compression::isCorrected(const PlannedWeight &w) const {
+  const WeightScheme &s = w.scheme;
+  return options.recipe.sequential && model.isDecoder() && !w.table && !s.keep() &&
+         s.removed == 0 && s.rounding != compress::Rounding::Nearest &&
+         s.rounding != compress::Rounding::Hqq;
 }
 
 /// What is rounded in place of the weight; empty for the weight itself.
@@ -471,7 +458,9 @@ Status Compression::compressUnits() {
     bool drifts = i < correctedUnits; // the original model runs beside this one
     DriftStatistics statistics;
     if (touched && drifts) {
-      auto observed = observeDrift(*segments, *unit.segment, *weights, original, samples);
+      bool byStream =
+          !segment.residualWriter.empty() && isCorrected(planned(segment.residualWriter));
+      auto observed = observeDrift(*segments, *unit.segment, *weights, byStream, original, samples);
       if (!observed)
         return observed.takeError();
       statistics = std::move(*observed);
@@ -527,8 +516,6 @@ Status Compression::holdPerplexity() {
   const Recipe &recipe = options.recipe;
   if (!recipe.maxPerplexity)
     return Status::ok();
-  if (!summary.quality)
-    return Error::at("--max-ppl", "needs held-out text to measure", "--eval-text FILE", "none");
   double rise = summary.quality->perplexity / summary.quality->referencePerplexity - 1;
   if (rise <= *recipe.maxPerplexity)
     return Status::ok();
@@ -563,16 +550,22 @@ Status Compression::planRewritten() {
 }
 
 Result<CompressSummary> Compression::run() {
+  Result<CompressSummary> done = runStages();
+  // Nothing was begun that could go on: what is refused leaves nothing behind. Measurements are in
+  // the cache, or stay.
+  if (!done && state && state->segmentsDone() == 0 &&
+      (state->get("measured").is_null() || !options.cacheDirectory.empty()))
+    state->remove();
+  return done;
+}
+
+Result<CompressSummary> Compression::runStages() {
   if (Status s = open(); !s)
     return s.takeError();
   if (finished)
     return summary;
-  if (Status s = rewriteGraph(); !s) {
-    // A graph that cannot be rewritten so: nothing was begun that could go on.
-    if (state->segmentsDone() == 0)
-      state->remove();
+  if (Status s = rewriteGraph(); !s)
     return s.takeError();
-  }
   if (Status s = planRewritten(); !s)
     return s.takeError();
   result = OwningOpRef<ModuleOp>(rewritten->clone());

@@ -33,12 +33,14 @@ private:
     double left(const PlannedWeight &finished);
   };
 
+  Result<CompressSummary> runStages();
   Status open();
   Status openFinished(const Json &fingerprint);
   Status planRewritten();
 
   /// CompressionTexts.cpp
   Status readTexts();
+  Status checkTexts() const;
   Status writeOwnText();
 
   /// GraphRewrites.cpp
@@ -53,7 +55,7 @@ private:
   Status decideForms();
   Status compressUnits();
   Status compressUnit(size_t index, const DriftStatistics &statistics);
-  static bool isCorrected(const PlannedWeight &w);
+  bool isCorrected(const PlannedWeight &w) const;
   Result<compress::Matrix<float>> targetOf(const std::string &name, compress::ConstMatrixF w,
                                            const DriftStatistics &statistics,
                                            const Segment &segment) const;
@@ -128,9 +130,10 @@ Json reportRow(const PlannedWeight &plan, const compress::CompressedWeight *c);
 void addSpectrum(Json &row, compress::ConstMatrixF w, const compress::Gram *gram);
 
 mlir::func::FuncOp forwardOf(mlir::ModuleOp module);
+std::string textOf(mlir::ModuleOp module);
 
-/// Tells models apart without reading all of them: the graph, and of every parameter its shape
-/// and 4 KiB from its beginning and middle.
+/// SourceHash.cpp: tells models apart, by the graph and every byte of their parameters. Error: a
+/// float among those that is not finite, by name and place.
 Result<std::string> sourceHash(mlir::ModuleOp graph, const ParamStore &params);
 
 std::string hex(uint64_t hash);

@@ -24,6 +24,21 @@ uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
   return bytes;
 }
 
+/// Of parameters that no linear's weight is made of; what several weights share is none of them.
+static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
+  llvm::StringSet<> seen;
+  for (const fin::LinearWeight &w : fin::linearWeights(forwardOf(graph)))
+    for (fin::ParamOp op : fin::weightParams(w.weight))
+      seen.insert(op.getKey());
+  uint64_t bytes = 0;
+  graph.walk([&](fin::ParamOp op) {
+    if (seen.insert(op.getKey()).second)
+      if (const ParamInfo *info = params.find(op.getKey()))
+        bytes += info->bytes;
+  });
+  return bytes;
+}
+
 static uint64_t availableMemory() {
   return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
 }
@@ -93,15 +108,12 @@ Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
   plan.weights = std::move(*weights);
   plan.bytesBefore = storedParameterBytes(graph, params);
   plan.parameters = parameterCount(graph, plan.weights);
-  plan.otherBytes = plan.bytesBefore;
+  plan.otherBytes = otherBytes(graph, params);
   int64_t width = 0;
-  uint64_t before = 0;
   for (const PlannedWeight &w : plan.weights) {
-    before += w.bytesBefore;
     plan.bytesAfter += w.bytesAfter;
     width = std::max(width, std::min(w.rows, w.cols));
   }
-  plan.otherBytes -= std::min(before, plan.bytesBefore);
   plan.bytesAfter += plan.otherBytes;
   estimate(plan, options, width, decoder);
   return plan;
@@ -116,19 +128,20 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
   if (!plan)
     return plan;
   const Recipe &recipe = options.recipe;
+  bool fewer = recipe.dropLayers > 0 || recipe.slice > 0; // weights, or smaller ones: seen later
   if (recipe.size || recipe.bitsPerWeight) {
     uint64_t budget =
         recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
     uint64_t least = plan->otherBytes;
     for (const PlannedWeight &w : plan->weights) {
-      uint64_t smallest = w.bytesBefore;
-      if (w.kept.empty())
+      uint64_t smallest = w.chosenByBudget() ? w.bytesBefore : w.bytesAfter;
+      if (w.chosenByBudget())
         for (const WeightScheme &c : recipe.candidates)
           smallest = std::min(
               smallest, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore))));
       least += smallest;
     }
-    if (budget < least)
+    if (budget < least && !fewer)
       return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
                        bytesText(budget));
     plan->bytesAfter = std::min(budget, plan->bytesBefore);

@@ -71,10 +71,12 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     p.bytesBefore = *bytes;
     bool head = isOutputHead(w);
     p.scheme = w.embedding || head ? recipe.embeddings : recipe.weights;
+    p.given = (w.embedding || head) && recipe.embeddingsGiven;
     for (const auto &[pattern, scheme] : recipe.layers)
       if (matches(pattern, w, head)) {
         unmatched.erase(pattern);
         p.scheme = scheme;
+        p.given = true;
         break;
       }
     for (const std::string &pattern : recipe.keep)

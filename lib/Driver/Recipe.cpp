@@ -22,8 +22,8 @@ static WeightScheme schemeOf(const char *text) { return *parseWeightScheme(text)
 
 static std::vector<WeightScheme> defaultCandidates() {
   std::vector<WeightScheme> schemes;
-  for (const char *text :
-       {"w2g32", "w2g64", "w3g64", "w3g32", "w4g128", "w4g64", "w4g32", "w5g64", "w6g64", "w8g64"})
+  for (const char *text : {"w2g32", "w2g64", "w3g64", "w3g32", "w4g128", "nf4", "w4g64", "w4g32",
+                           "w5g64", "w6g64", "w8g64"})
     schemes.push_back(schemeOf(text));
   return schemes;
 }
@@ -52,10 +52,12 @@ Json Recipe::json() const {
     part("slice" + compress::percentText(slice));
   if (kvBits > 0)
     part("kv" + std::to_string(kvBits));
-  if (!weights.keep() || scheme.empty())
+  if (!hasBudget() && (!weights.keep() || scheme.empty()))
     part(weightSchemeText(weights));
-  out["scheme"] = scheme;
-  out["embeddings"] = weightSchemeText(embeddings);
+  if (!scheme.empty())
+    out["scheme"] = scheme;
+  if (!hasBudget() || embeddingsGiven)
+    out["embeddings"] = weightSchemeText(embeddings);
   out["layers"] = Json::object();
   for (const auto &[pattern, weightScheme] : layers)
     out["layers"][pattern] = weightSchemeText(weightScheme);
@@ -125,6 +127,13 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
       return weights.takeError();
     recipe.weights = *weights;
   }
+  if (!recipe.hasBudget())
+    return Status::ok();
+  if (!recipe.weights.keep())
+    return Error::at("scheme " + quote(text), "contradiction",
+                     "rewrites alone (rot, slice25, …): the budget chooses the forms of weights",
+                     quote(weightSchemeText(recipe.weights)));
+  recipe.weights = schemeOf("w4g64");
   return Status::ok();
 }
 
@@ -234,7 +243,8 @@ Result<double> parseShare(std::string_view text) {
     scale = 0.01;
   }
   double value = 0;
-  if (!number(digits, value) || !(value > 0 && value * scale < 100))
+  // 2 without % would be a rise to three times as much.
+  if (!number(digits, value) || !(value > 0 && value * scale < 100) || (scale == 1 && value > 1))
     return Error::at("share", "not understood", "such as 2% or 0.02", quote(text));
   return value * scale;
 }
@@ -378,6 +388,10 @@ public:
     used.push_back(key);
     auto it = json.find(key);
     return it == json.end() || it->is_null() ? nullptr : &*it;
+  }
+  bool has(const char *key) const {
+    auto it = json.find(key);
+    return it != json.end() && !it->is_null();
   }
   std::optional<std::string> text(const char *key) {
     const Json *value = find(key);
@@ -528,10 +542,13 @@ Result<Recipe> readRecipe(const std::string &file) {
   if (auto tier = r.text("tier"))
     if (Status s = applyTier(*tier, recipe); !s)
       r.fail("tier", s.takeError());
+  if (r.has("tier") && r.has("scheme"))
+    r.fail("scheme", Error("contradiction, expected one of tier and scheme, got both"));
   if (auto scheme = r.text("scheme"))
     if (Status s = applyScheme(*scheme, recipe); !s)
       r.fail("scheme", s.takeError());
   r.scheme("embeddings", recipe.embeddings);
+  recipe.embeddingsGiven = r.has("embeddings");
   readLists(r, recipe);
   if (const Json *calibration = r.find("calibration")) {
     if (!calibration->is_object()) {

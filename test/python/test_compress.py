@@ -508,16 +508,129 @@ def test_without_a_text(tmp_path, llama):
     assert digest(tmp_path / "c") == digest(tmp_path / "d")
 
 
-def test_weights_that_are_not_finite_are_named(tmp_path, text):
-    model = make(tmp_path / "model", "llama")
-    with torch.no_grad():
-        model.model.layers[1].mlp.up_proj.weight[3, 5] = float("nan")
-    model.save_pretrained(tmp_path / "model")
-    add_tokenizer(tmp_path / "model")
-    error = fingpt("compress", tmp_path / "model", "-o", tmp_path / "out", "--tier", "fast",
-                   code=1).stderr
-    assert "model.layers.1.mlp.up_proj.weight" in error
-    assert not (tmp_path / "out").exists()
+def changed(directory, source, edit):
+    """A copy of a model whose tensors `edit` has changed."""
+    shutil.copytree(source, directory)
+    tensors = safetensors_numpy.load_file(directory / "model.safetensors")
+    edit(tensors)
+    safetensors_numpy.save_file(tensors, directory / "model.safetensors",
+                                metadata={"format": "pt"})
+    return directory
+
+
+@pytest.mark.parametrize("name,place", [
+    ("model.layers.1.mlp.up_proj.weight", (3, 5)), ("model.layers.1.input_layernorm.weight", (7,)),
+    ("model.embed_tokens.weight", (11, 2))])
+@pytest.mark.parametrize("options", [["--tier", "fast"], ["--scheme", "w4g32"],
+                                     ["--bpw", "4"]])
+def test_values_that_are_not_finite_are_named(name, place, options, tmp_path, llama, text):
+    """Where they lie, not where what they make is found first; and in what stays as it is."""
+    def edit(tensors):
+        tensors[name] = tensors[name].copy()
+        tensors[name][place] = np.nan
+    source = changed(tmp_path / "model", llama, edit)
+    error = compress(source, tmp_path / "out", text, *options, code=1).stderr
+    assert f"{name}[{', '.join(map(str, place))}]: value, expected a finite number" in error
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_huge_outliers_are_compressed(tmp_path, llama, text):
+    def edit(tensors):
+        name = "model.layers.0.mlp.up_proj.weight"
+        tensors[name] = tensors[name].copy()
+        tensors[name][3, 5] = 1e30
+    source = changed(tmp_path / "model", llama, edit)
+    compress(source, tmp_path / "out", text, "--scheme", "w4g32")
+    for _, values in safetensors_numpy.load_file(tmp_path / "out/model.safetensors").items():
+        assert values.dtype.kind != "f" or np.isfinite(values).all()
+
+
+def test_a_changed_model_is_not_resumed(tmp_path, llama, text):
+    """One byte anywhere in the weights makes it another."""
+    def edit(tensors):
+        name = "model.layers.1.mlp.down_proj.weight"
+        tensors[name] = tensors[name].copy()
+        tensors[name][-1, -1] += 1e-3
+    source = tmp_path / "model"
+    shutil.copytree(llama, source)
+    compress(source, tmp_path / "out", text, "--scheme", "w4g32")
+    assert "was finished before" in compress(source, tmp_path / "out", text, "--scheme",
+                                             "w4g32").stderr
+    other = changed(tmp_path / "other", llama, edit)
+    shutil.copy(other / "model.safetensors", source)
+    error = compress(source, tmp_path / "out", text, "--scheme", "w4g32", code=1).stderr
+    assert "exists already" in error
+
+
+@pytest.mark.parametrize("options,problem", [
+    (["--calib", "{empty}", "--scheme", "w4g32"], "too short"),
+    (["--max-ppl", "2%", "--tokens", 10**6], "needs held-out text"),
+    (["--max-ppl", "2%", "--eval-chunks", 0], "needs held-out text"),
+    (["--max-ppl", "2"], "such as 2%"),
+    (["--scheme", "w4g32", "--tier", "best"], "contradiction"),
+    (["--scheme", "w4g32", "--size", "1MiB"], "contradiction"),
+    (["--tier", "fast", "--size", "1MiB"], "contradiction"),
+])
+def test_what_is_refused_leaves_nothing(options, problem, tmp_path, llama, text):
+    (tmp_path / "empty.txt").touch()
+    options = [str(o).format(empty=tmp_path / "empty.txt") for o in options]
+    options = options if "--calib" in options else ["--calib", text, *options]
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--context", CONTEXT, *options, code=1)
+    assert problem in run.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_method_without_its_statistics_is_refused_at_once(tmp_path, llama):
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--no-calib", "--scheme", "w4g32",
+                 "--layer", r"layers\.1\.mlp.down=w4g32:gptq", code=1)
+    assert "model.layers.1.mlp.down_proj.weight" in run.stderr
+    assert "/14" not in run.stderr and not list(tmp_path.iterdir())
+
+
+def test_a_budget_heeds_what_is_asked_of_a_weight(tmp_path, llama, text):
+    run = compress(llama, tmp_path / "out", text, "--bpw", 9, "--layer", "down_proj=w8g32",
+                   "--embeddings", "w6g32", "--keep", "o_proj", "--candidates", "w3g32,w4g32",
+                   "--json")
+    assert json.loads(run.stdout)["bits_per_weight"] <= 9
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    for w in report["weights"]:
+        if "down_proj" in w["name"]:
+            assert w["scheme"] == "w8g32"
+        elif "embed_tokens" in w["name"]:
+            assert w["scheme"] == "w6g32"
+        elif "o_proj" in w["name"]:
+            assert w["kept"]
+        else:
+            assert w["scheme"] in ("w3g32", "w4g32")
+
+
+def test_a_budget_leaves_what_is_small_enough(tmp_path, llama, text):
+    """A compressed model under a budget that it meets is not made larger or worse."""
+    compress(llama, tmp_path / "small", text, "--scheme", "w3g32", "--embeddings", "w4g32")
+    before = json.loads((tmp_path / "small/report.json").read_text())["size"]["after_bytes"]
+    run = compress(tmp_path / "small", tmp_path / "out", text, "--size", before + 5000, "--json")
+    result = json.loads(run.stdout)
+    assert result["bytes_after"] == before
+    assert result["quality"]["kl_mean"] < 1e-6
+
+
+@pytest.mark.parametrize("scheme", ["mxfp4", "nvfp4", "nf4"])
+def test_a_budget_is_met_from_any_form(scheme, tmp_path, llama, text):
+    """Tables that weights share are counted once."""
+    compress(llama, tmp_path / "small", text, "--scheme", scheme, "--embeddings", scheme)
+    before = json.loads((tmp_path / "small/report.json").read_text())["size"]["after_bytes"]
+    size = before * 9 // 10
+    run = compress(tmp_path / "small", tmp_path / "out", text, "--size", size, "--json")
+    assert json.loads(run.stdout)["bytes_after"] <= size
+
+
+def test_low_rank_does_not_depend_on_the_forms_of_others(tmp_path, llama, text):
+    rows = []
+    for name, options in (("alone", []), ("beside", ["--layer", r"layers\.1\.mlp.down=w8g32"])):
+        compress(llama, tmp_path / name, text, "--scheme", "svd30", *options)
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        rows.append({w["name"]: w["error"] for w in report["weights"] if "layers.0" in w["name"]})
+    assert rows[0] == rows[1]
 
 
 def test_materialized_weights_compute_the_same(tmp_path, llama, text):

@@ -8,11 +8,12 @@
     tools/bench/quality_dense.py --model minilm/ --encoder --calib A.txt --text B.txt
     tools/bench/quality_dense.py ... --schemes 'nf4 svd25:asvd+w8 rot+w4g32'
 
-Rows at 4, 3 and 2 bits: fingpt with and without statistics (`:rtn`) and, if asked for, a budget
-of the same bytes and GPTQModel (asymmetric); then SVD-LLM (`svd20`) and SliceGPT (`slice20`) in
-f16, and 8 bits, which take fewer bytes. With --schemes instead a row for each of them. Token tables, heads and norms are kept in every row. All
-tools calibrate on the first 16,384 tokens of --calib. Without --text the second half of --calib
-is held out.
+Rows at 4, 3 and 2 bits: fingpt without statistics (`:rtn`) and with them and, if asked for, a
+budget of the same bytes and GPTQModel (asymmetric); then SVD-LLM (`svd20`) and SliceGPT
+(`slice20`) in f16, and 8 bits, which take fewer bytes. With --schemes instead a row for each of
+them. Token tables, heads and norms are kept in every row. All tools calibrate on the first 16,384
+tokens of --calib, but for rounding alone (`:rtn`, `:hqq`). Without --text the second half of
+--calib is held out.
 
 A decoder's measures are those of `fingpt eval --against`. An encoder's are the mean cosine between
 its mean-pooled embeddings of 300 sentences and those of the dense model, and Spearman's rank
@@ -71,21 +72,24 @@ class Setting:
         self.tokenizer = ["--tokenizer", args.tokenizer] if args.tokenizer else []
         self.version = digest(binary("fingpt"))
 
-    def compress(self, *options):
-        """The model directory of these options; None if they were refused."""
+    def compress(self, *options, calibrated=True):
+        """The model directory of these options."""
         options = [*map(str, options), "--embeddings", "keep"]
+        if calibrated:
+            options += ["--calib", str(self.calib), "--tokens", str(TOKENS), "--context",
+                        str(self.args.context)]
         out = self.folder / f"out-{digest(options, self.version)}"
         if not out.exists():
             with open(f"{out}.log", "w") as log:
-                run_fingpt("compress", self.model, "-o", out, "--calib", self.calib, "--tokens",
-                           TOKENS, "--context", self.args.context, "--eval-chunks", 0,
+                run_fingpt("compress", self.model, "-o", out, "--eval-chunks", 0,
                            *self.tokenizer, *options, log=log)
         return out
 
     def scheme(self, scheme):
         # The last linear of an encoder is no head.
         layers = ["--layer", f"output.dense={scheme}"] if self.args.encoder else []
-        return self.compress("--scheme", scheme, *layers)
+        return self.compress("--scheme", scheme, *layers,
+                             calibrated=not scheme.endswith((":rtn", ":hqq")))
 
 
 def decoder_measure(setting, directory):

@@ -33,7 +33,8 @@ static Result<Recipe> recipeOf(const Options &o) {
     if (Status s = applyTier("balanced", recipe); !s)
       return s.takeError();
   }
-  if (!o.size.empty() || !o.bpw.empty() || !o.maxPerplexity.empty()) {
+  bool budgetGiven = !o.size.empty() || !o.bpw.empty() || !o.maxPerplexity.empty();
+  if (budgetGiven) {
     recipe.size.reset();
     recipe.bitsPerWeight.reset();
     recipe.maxPerplexity.reset();
@@ -57,9 +58,19 @@ static Result<Recipe> recipeOf(const Options &o) {
       return share.error().in("--max-ppl");
     recipe.maxPerplexity = *share;
   }
-  if (!o.tier.empty())
+  if (!o.tier.empty()) {
+    if (!o.scheme.empty())
+      return Error::at("--tier", "contradiction", "one of --scheme and --tier", "both");
+    if (!budgetGiven) { // those of a recipe file give way
+      recipe.size.reset();
+      recipe.bitsPerWeight.reset();
+      recipe.maxPerplexity.reset();
+    } else if (o.tier != "best") {
+      return Error::at("--tier", "contradiction", "best, the tier of budgets", quote(o.tier));
+    }
     if (Status s = applyTier(o.tier, recipe); !s)
       return s.takeError();
+  }
   if (!o.scheme.empty())
     if (Status s = applyScheme(o.scheme, recipe); !s)
       return s.takeError();
@@ -71,9 +82,11 @@ static Result<Recipe> recipeOf(const Options &o) {
     to = *parsed;
     return Status::ok();
   };
-  if (!o.embeddings.empty())
+  if (!o.embeddings.empty()) {
     if (Status s = scheme(o.embeddings, "--embeddings", recipe.embeddings); !s)
       return s.takeError();
+    recipe.embeddingsGiven = true;
+  }
   if (!o.candidates.empty())
     recipe.candidates.clear();
   for (const std::string &text : o.candidates) {
@@ -100,12 +113,14 @@ static Result<Recipe> recipeOf(const Options &o) {
     recipe.sequential = false;
   if (o.seed >= 0)
     recipe.seed = uint64_t(o.seed);
+  if (budgetGiven && o.scheme.empty() && recipe.weights.keep()) // a recipe file's rewrites
+    recipe.weights = *compress::parseWeightScheme("w4g64");
   if (Status s = checkRecipe(recipe); !s)
     return s.error().in("recipe");
   return recipe;
 }
 
-static std::string planLine(const CompressPlan &plan) {
+static std::string planLine(const CompressPlan &plan, const Recipe &recipe) {
   size_t changed = 0;
   for (const PlannedWeight &w : plan.weights)
     changed += w.kept.empty();
@@ -113,11 +128,12 @@ static std::string planLine(const CompressPlan &plan) {
   std::snprintf(
       line, sizeof line,
       "plan   %.1fM parameters, %zu of %zu weights change | %s -> %s (%.2f bit) | peak %s "
-      "| about %.0f min",
+      "| about %.0f min%s",
       double(plan.parameters) / 1e6, changed, plan.weights.size(),
       bytesText(plan.bytesBefore).c_str(), bytesText(plan.bytesAfter).c_str(),
       8.0 * double(plan.bytesAfter) / double(plan.parameters), bytesText(plan.peakBytes).c_str(),
-      std::max(1.0, plan.seconds / 60));
+      std::max(1.0, plan.seconds / 60),
+      recipe.dropLayers > 0 || recipe.slice > 0 ? " | before drop and slice" : "");
   return line;
 }
 
@@ -141,15 +157,15 @@ static int printPlan(const CompressPlan &plan, const Recipe &recipe, const Commo
     std::printf("%s\n", out.dump().c_str());
     return 0;
   }
-  std::printf("%s\n", planLine(plan).c_str());
+  std::printf("%s\n", planLine(plan, recipe).c_str());
   for (const PlannedWeight &w : plan.weights)
     std::printf(
         "  %-50s %7lld x %-7lld %10s -> %-10s %s\n", w.name.c_str(), static_cast<long long>(w.rows),
         static_cast<long long>(w.cols), bytesText(w.bytesBefore).c_str(),
-        recipe.hasBudget() && w.kept.empty() ? "by budget" : bytesText(w.bytesAfter).c_str(),
-        w.kept.empty() ? (recipe.hasBudget() ? "one of the candidates"
-                                             : compress::weightSchemeText(w.scheme).c_str())
-                       : ("kept: " + w.kept).c_str());
+        recipe.hasBudget() && w.chosenByBudget() ? "by budget" : bytesText(w.bytesAfter).c_str(),
+        !w.kept.empty()                            ? ("kept: " + w.kept).c_str()
+        : recipe.hasBudget() && w.chosenByBudget() ? "one of the candidates"
+                                                   : compress::weightSchemeText(w.scheme).c_str());
   return 0;
 }
 
@@ -217,7 +233,7 @@ static Result<int> run(const Options &o, const Common &common) {
     return printPlan(*plan, options.recipe, common);
   if (o.output.empty())
     return Error::at("-o", "missing", "a directory to write (or --dry-run)", "none");
-  progress.print(planLine(*plan));
+  progress.print(planLine(*plan, options.recipe));
   if (!options.calibration && options.recipe.wantsCalibration())
     progress.print(options.selfText && (*model)->isDecoder()
                        ? "note   without --calib the model writes its own calibration text"

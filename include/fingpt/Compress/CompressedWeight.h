@@ -58,6 +58,9 @@ Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation);
 /// scheme its shape does not allow.
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme);
 
+/// True if the scheme names a method that cannot do without statistics.
+bool needsStatistics(const WeightScheme &scheme);
+
 /// True if the scheme is plain rounding where there are no statistics.
 bool roundsPlainly(const WeightScheme &scheme);
 /// Plain rounding, row by row from where the weight lies: it never is in memory as f32. The same

@@ -49,8 +49,8 @@ Result<std::vector<compress::Gram>> observe(const SegmentedModel &model, size_t 
 ///   H = Σ x̃ᵀx̃,  E = Σ x̃ᵀ(x − x̃),  R = Σ x̃ᵀ(h − h̃)
 ///
 /// and R, of the hidden states that come in, is for the linear alone whose products are added to
-/// them: so a layer makes good what those before it lost. For that linear every token counts by
-/// 1/mean(h²) in all three sums, for the stream is read through norms: one token of giant
+/// them: so a layer makes good what those before it lost. For that linear, `byStream`, every token
+/// counts by 1/mean(h²) in all three sums, for the stream is read through norms: one token of giant
 /// magnitude would else outweigh all others.
 struct DriftStatistics {
   std::vector<compress::Gram> grams;            ///< H, per tap
@@ -59,7 +59,7 @@ struct DriftStatistics {
 };
 /// Runs the segment over both streams; `original` moves on, `drifted` stays.
 Result<DriftStatistics> observeDrift(const SegmentedModel &model, size_t segment,
-                                     const SegmentWeights &weights,
+                                     const SegmentWeights &weights, bool byStream,
                                      std::vector<SegmentSample> &original,
                                      std::vector<SegmentSample> &drifted);
 

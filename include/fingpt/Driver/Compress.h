@@ -47,8 +47,10 @@ struct PlannedWeight {
   int64_t rows = 0, cols = 0;
   compress::WeightScheme scheme;
   uint64_t bytesBefore = 0, bytesAfter = 0;
-  std::string kept; ///< why, if it stays as it is
+  std::string kept;   ///< why, if it stays as it is
+  bool given = false; ///< a form for this very weight was asked for
   bool table = false;
+  bool chosenByBudget() const { return kept.empty() && !given; } ///< if there is one
 };
 
 struct CompressPlan {

@@ -9,7 +9,9 @@
 //   layers:
 //     down_proj: w5g64             # regular expression: weight scheme; the first match counts
 //   keep: [lm_head]                # regular expressions; lm_head is the output head
-//   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}
+//   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}; then a scheme says rewrites
+//   alone,
+//                                  # and `layers`, `embeddings`, `keep` what is not to be chosen
 //   candidates: [w2g64, w3g64, w4g64, w6g64]   # what a budget may choose from
 //   calibration: {tokens: 16384, context: 512, sequential: true}
 //   seed: 0
@@ -42,6 +44,7 @@ struct Recipe {
   int64_t kvBits = 0;             ///< 0, 8 or 4
   compress::WeightScheme weights; ///< of linears; keep() if only the graph changes
   compress::WeightScheme embeddings;
+  bool embeddingsGiven = false; ///< and not the default: a budget heeds it
   std::vector<std::pair<std::string, compress::WeightScheme>> layers;
   std::vector<std::string> keep;
 

@@ -222,7 +222,7 @@ TEST(Observe, DriftCountsTokensByTheStreamTheyWriteInto) {
   EXPECT_LT(count[3], 1e3 * count[1]);
 
   std::vector<float> before = h, beforeDrifted = drifted[0].hidden;
-  auto statistics = observeDrift(**model, 1, *weights, original, drifted);
+  auto statistics = observeDrift(**model, 1, *weights, /*byStream=*/true, original, drifted);
   ASSERT_TRUE(bool(statistics)) << statistics.error().message();
   auto expectSum = [&](compress::ConstMatrixD sum, const std::vector<float> &x,
                        const std::vector<float> &y, const std::vector<float> *z, bool counted) {

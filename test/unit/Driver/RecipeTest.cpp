@@ -53,7 +53,6 @@ TEST_F(RecipeFile, EveryMember) {
                 "  'layers\\.0\\.': keep\n"
                 "  \"a\\u0062c\": svd25:asvd\n"
                 "keep: [lm_head, \"o_proj\"]\n"
-                "budget: {size: 70MiB}\n"
                 "candidates:\n"
                 "  - w2g64\n"
                 "  - mxfp4\n"
@@ -73,8 +72,8 @@ TEST_F(RecipeFile, EveryMember) {
   EXPECT_EQ(r->layers[2].first, "abc");
   EXPECT_EQ(weightSchemeText(r->layers[2].second), "svd25:asvd");
   EXPECT_EQ(r->keep, (std::vector<std::string>{"lm_head", "o_proj"}));
-  EXPECT_EQ(r->size, 70u << 20);
-  EXPECT_FALSE(r->bitsPerWeight || r->maxPerplexity);
+  EXPECT_TRUE(r->embeddingsGiven);
+  EXPECT_FALSE(r->hasBudget());
   ASSERT_EQ(r->candidates.size(), 2u);
   EXPECT_EQ(weightSchemeText(r->candidates[1]), "mxfp4");
   EXPECT_EQ(r->tokens, 4096);
@@ -83,12 +82,25 @@ TEST_F(RecipeFile, EveryMember) {
   EXPECT_EQ(r->seed, 42u);
 }
 
+// A budget chooses the forms of weights; a scheme then says what is rewritten before.
+TEST_F(RecipeFile, BudgetAndRewrites) {
+  auto r = read("budget: {size: 70MiB}\nscheme: rot+slice12.5+kv8\ncandidates: [w2g64, nf4]\n");
+  ASSERT_TRUE(bool(r)) << r.error().message();
+  EXPECT_EQ(r->size, 70u << 20);
+  EXPECT_FALSE(r->bitsPerWeight || r->maxPerplexity || r->embeddingsGiven);
+  EXPECT_TRUE(r->rotate);
+  EXPECT_EQ(r->slice, 0.125);
+  EXPECT_FALSE(r->weights.keep()); // there is something to choose
+  EXPECT_EQ(r->json()["scheme"], "rot+slice12.5+kv8");
+}
+
 // What a recipe says of itself is a recipe file again, and says the same.
 TEST_F(RecipeFile, ReadsWhatRecipesPrint) {
   for (const char *text :
        {"{}", "scheme: rot", "scheme: keep", "scheme: drop3+slice33.3+kv4+svd40:svd-llm+w8",
         "tier: fast", "tier: best", "budget: {bpw: 3.2}\ncandidates: [w2g64, w4g64, keep]",
         "budget: {max_ppl: 2%}", "budget: {max_ppl: 7%}", "budget: {size: 1.5GB}",
+        "budget: {bpw: 4}\nembeddings: w8g64\nscheme: drop1+rot",
         "layers: {b: w8, a: w4g32, c: keep}\nkeep: ['x\\.y', '\"']", "seed: 9223372036854775807",
         "calibration: {tokens: 4, context: 4, sequential: false}"}) {
     auto first = read(text);
@@ -207,6 +219,11 @@ TEST_F(RecipeFile, RefusesWithPlaceExpectationAndFinding) {
        "/budget: contradiction, expected one of size, bpw and max_ppl, got size and bpw and "
        "max_ppl"},
       {"budget: {}", "/budget: expected one of size, bpw and max_ppl, got none"},
+      {"budget: {bpw: 3}\nscheme: rot+w4g64", "/scheme: scheme \"rot+w4g64\": contradiction, "
+                                              "expected rewrites alone (rot, slice25, …): the "
+                                              "budget chooses the forms of weights, got \"w4g64\""},
+      {"tier: best\nscheme: rot",
+       "/scheme: contradiction, expected one of tier and scheme, got both"},
       {"budget: {bpw: 3}\ncandidates: []",
        "/candidates: a budget chooses from them, expected at least one scheme, got none"},
       // What YAML has and recipes do not.
@@ -363,7 +380,7 @@ TEST(Sizes, AreReadAsPeopleWriteThem) {
   EXPECT_DOUBLE_EQ(share("+2%"), 0.02);
   EXPECT_DOUBLE_EQ(share("0.02"), 0.02);
   for (const char *text :
-       {"", "%", "+", "+%", "0", "-2%", "+-2%", "++2%", "nan", "inf%", "2%%", "2 %"})
+       {"", "%", "+", "+%", "0", "-2%", "+-2%", "++2%", "nan", "inf%", "2%%", "2 %", "2"})
     EXPECT_EQ(share(text), -1) << text;
   EXPECT_EQ(bytesText(70 << 20), "70.0 MiB");
   EXPECT_EQ(bytesText(1023), "1023 B");
