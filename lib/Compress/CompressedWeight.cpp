@@ -113,6 +113,7 @@ private:
   Status quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales);
   Result<GptqResult> compensated(ConstMatrixF w) const;
   Status awq(CompressedWeight &out, const std::vector<float> &sharedScales);
+  bool pairSaves() const;
   Status addResidual(CompressedWeight &out);
   Status factorize(CompressedWeight &out);
   bool addPair(CompressedWeight &out, LowRank factors, std::optional<QuantizedLowRank> coded) const;
@@ -254,7 +255,7 @@ Status Compressor::quantizeWhole(CompressedWeight &out, const std::vector<float>
   if (!plain)
     return plain.takeError();
   out.roundingError = relative(dequantized(*plain));
-  if (scheme.alternate) { // rounds by itself
+  if (scheme.alternate && pairSaves()) { // rounds by itself
     out.terms.emplace_back(std::move(*plain));
     return Status::ok();
   }
@@ -314,7 +315,17 @@ bool Compressor::addPair(CompressedWeight &out, LowRank factors,
   return fits;
 }
 
+/// A pair is used only beside codes with which it stays below the weight in f16.
+bool Compressor::pairSaves() const {
+  int64_t m = problem.w.rows, n = problem.w.cols;
+  return scheme.residualRank > 0 && storedBytes(scheme, m, n, 2 * m * n) < 2 * m * n;
+}
+
 Status Compressor::addResidual(CompressedWeight &out) {
+  if (!pairSaves()) {
+    out.note = "the pair would take more bytes than the weight in f16: left out";
+    return Status::ok();
+  }
   auto white = whitener();
   if (!white)
     return white.takeError();

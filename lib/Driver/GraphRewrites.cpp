@@ -50,7 +50,9 @@ Status Compression::dropLayers() {
   for (size_t i = 0; i + 1 < (*model)->size(); ++i) {
     if (int64_t layer = layerOf(i); layer >= 0 && layer != current) {
       if (layer != int64_t(layers.size()))
-        return Error::at("scheme", "drop: the layers are not numbered from 0 in order");
+        return Error::at(
+            "scheme", "drop: numbers of layers", "0, 1, 2, … (no model with layers dropped)",
+            std::to_string(layer) + " after " + std::to_string(int64_t(layers.size()) - 1));
       layers.emplace_back();
       before.clear();
       for (const SegmentSample &s : stream)
@@ -144,7 +146,8 @@ Status Compression::writeBases(const std::string &file) {
   size_t points = (*model)->size() - 1;
   for (size_t i = 0; i < points; ++i) {
     if ((*model)->segment(i).width != width)
-      return Error::at("scheme", "slice: the residual stream changes its width");
+      return Error::at("scheme", "slice: the residual stream changes its width",
+                       "a model that is not sliced yet", "one that is");
     // The last point is as wide as the model: the head is not sliced.
     if (Status s = writer.declare("residual." + std::to_string(i), DType::F64,
                                   {width, i + 1 < points ? k : width});

@@ -562,20 +562,21 @@ def test_a_changed_model_is_not_resumed(tmp_path, llama, text):
     assert "exists already" in error
 
 
-@pytest.mark.parametrize("options,problem", [
-    (["--calib", "{empty}", "--scheme", "w4g32"], "too short"),
-    (["--max-ppl", "2%", "--tokens", 10**6], "needs held-out text"),
-    (["--max-ppl", "2%", "--eval-chunks", 0], "needs held-out text"),
-    (["--max-ppl", "2"], "such as 2%"),
-    (["--scheme", "w4g32", "--tier", "best"], "contradiction"),
-    (["--scheme", "w4g32", "--size", "1MiB"], "contradiction"),
-    (["--tier", "fast", "--size", "1MiB"], "contradiction"),
+@pytest.mark.parametrize("options,problem,code", [
+    (["--calib", "{empty}", "--scheme", "w4g32"], "too short", 1),
+    (["--max-ppl", "2%", "--tokens", 10**6], "needs held-out text", 1),
+    (["--max-ppl", "2%", "--eval-chunks", 0], "needs held-out text", 1),
+    (["--max-ppl", "2"], "such as 2%", 2),
+    (["--scheme", "w4g32", "--tier", "best"], "contradiction", 2),
+    (["--scheme", "w4g32", "--size", "1MiB"], "contradiction", 2),
+    (["--tier", "fast", "--size", "1MiB"], "contradiction", 2),
 ])
-def test_what_is_refused_leaves_nothing(options, problem, tmp_path, llama, text):
+def test_what_is_refused_leaves_nothing(options, problem, code, tmp_path, llama, text):
     (tmp_path / "empty.txt").touch()
     options = [str(o).format(empty=tmp_path / "empty.txt") for o in options]
     options = options if "--calib" in options else ["--calib", text, *options]
-    run = fingpt("compress", llama, "-o", tmp_path / "out", "--context", CONTEXT, *options, code=1)
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--context", CONTEXT, *options,
+                 code=code)
     assert problem in run.stderr.splitlines()[-1]
     assert not list(tmp_path.glob("out*"))
 
@@ -622,6 +623,34 @@ def test_a_budget_is_met_from_any_form(scheme, tmp_path, llama, text):
     size = before * 9 // 10
     run = compress(tmp_path / "small", tmp_path / "out", text, "--size", size, "--json")
     assert json.loads(run.stdout)["bytes_after"] <= size
+
+
+def test_slicing_from_a_statistics_file(tmp_path, llama, text):
+    """Principal directions alone change nothing; fewer of them make a narrower model."""
+    stats = tmp_path / "stats.safetensors"
+    fingpt("calibrate", llama, "--text", text, "--context", CONTEXT, "--tokens", 16 * CONTEXT,
+           "-o", stats)
+    ids, dense, logits = tokens(), forward(llama, tokens()), []
+    for percent in (0, 25):
+        out = tmp_path / f"sliced{percent}"
+        subprocess.run([binary("fingpt-opt"), str(llama), "--fin-fold-norms",
+                        f"--fin-slice=stats={stats} percent={percent}",
+                        f"--fin-write-params=file={out}.safetensors", "-o", f"{out}.mlir"],
+                       check=True)
+        logits.append(forward(f"{out}.mlir", ids))
+    assert np.abs(logits[0] - dense).max() < 1e-3 * np.abs(dense).max()
+    # Of 64 directions 48, and closer to the model than to nothing.
+    assert "tensor<?x?x48xf32>" in pathlib.Path(f"{out}.mlir").read_text()
+    assert 1e-3 < np.linalg.norm(logits[1] - dense) / np.linalg.norm(dense) < 1
+
+
+def test_a_pair_is_left_out_where_it_saves_nothing(tmp_path, llama, text):
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32+lr1000", "--embeddings", "keep")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    for w in report["weights"]:
+        if not w["kept"]:
+            assert w["bytes_after"] < w["bytes_before"] / 2, w["name"]
+            assert "left out" in w["note"]
 
 
 def test_low_rank_does_not_depend_on_the_forms_of_others(tmp_path, llama, text):

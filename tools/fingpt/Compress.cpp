@@ -18,21 +18,21 @@ struct Options {
 };
 } // namespace
 
-/// The recipe file if there is one, then what the command line says.
-static Result<Recipe> recipeOf(const Options &o) {
+/// The recipe file if there is one.
+static Result<Recipe> startRecipe(const Options &o) {
+  if (!o.recipe.empty())
+    return readRecipe(o.recipe);
   Recipe recipe;
-  if (!o.recipe.empty()) {
-    Result<Recipe> read = readRecipe(o.recipe);
-    if (!read)
-      return read;
-    recipe = std::move(*read);
-  } else {
-    if (Status s = applyTier("best", recipe); !s) // its candidates serve every budget
-      return s.takeError();
-    recipe.bitsPerWeight.reset();
-    if (Status s = applyTier("balanced", recipe); !s)
-      return s.takeError();
-  }
+  if (Status s = applyTier("best", recipe); !s) // its candidates serve every budget
+    return s.takeError();
+  recipe.bitsPerWeight.reset();
+  if (Status s = applyTier("balanced", recipe); !s)
+    return s.takeError();
+  return recipe;
+}
+
+/// Then what the command line says.
+static Status applyOptions(const Options &o, Recipe &recipe) {
   bool budgetGiven = !o.size.empty() || !o.bpw.empty() || !o.maxPerplexity.empty();
   if (budgetGiven) {
     recipe.size.reset();
@@ -69,11 +69,11 @@ static Result<Recipe> recipeOf(const Options &o) {
       return Error::at("--tier", "contradiction", "best, the tier of budgets", quote(o.tier));
     }
     if (Status s = applyTier(o.tier, recipe); !s)
-      return s.takeError();
+      return s;
   }
   if (!o.scheme.empty())
     if (Status s = applyScheme(o.scheme, recipe); !s)
-      return s.takeError();
+      return s;
   auto scheme = [](const std::string &text, const char *option,
                    compress::WeightScheme &to) -> Status {
     Result<compress::WeightScheme> parsed = compress::parseWeightScheme(text);
@@ -84,7 +84,7 @@ static Result<Recipe> recipeOf(const Options &o) {
   };
   if (!o.embeddings.empty()) {
     if (Status s = scheme(o.embeddings, "--embeddings", recipe.embeddings); !s)
-      return s.takeError();
+      return s;
     recipe.embeddingsGiven = true;
   }
   if (!o.candidates.empty())
@@ -92,7 +92,7 @@ static Result<Recipe> recipeOf(const Options &o) {
   for (const std::string &text : o.candidates) {
     recipe.candidates.emplace_back();
     if (Status s = scheme(text, "--candidates", recipe.candidates.back()); !s)
-      return s.takeError();
+      return s;
   }
   std::vector<std::pair<std::string, compress::WeightScheme>> layers;
   for (const std::string &text : o.layers) {
@@ -101,7 +101,7 @@ static Result<Recipe> recipeOf(const Options &o) {
       return Error::at("--layer", "not understood", "REGEX=SCHEME", quote(text));
     layers.emplace_back(text.substr(0, equals), compress::WeightScheme());
     if (Status s = scheme(text.substr(equals + 1), "--layer", layers.back().second); !s)
-      return s.takeError();
+      return s;
   }
   recipe.layers.insert(recipe.layers.begin(), layers.begin(), layers.end());
   recipe.keep.insert(recipe.keep.end(), o.keep.begin(), o.keep.end());
@@ -117,7 +117,9 @@ static Result<Recipe> recipeOf(const Options &o) {
     recipe.weights = *compress::parseWeightScheme("w4g64");
   if (Status s = checkRecipe(recipe); !s)
     return s.error().in("recipe");
-  return recipe;
+  if (o.output.empty() && !o.dryRun)
+    return Error::at("-o", "missing", "a directory to write (or --dry-run)", "none");
+  return Status::ok();
 }
 
 static std::string planLine(const CompressPlan &plan, const Recipe &recipe) {
@@ -196,9 +198,13 @@ static void printSummary(const CompressSummary &s, const std::string &output,
 }
 
 static Result<int> run(const Options &o, const Common &common) {
-  Result<Recipe> recipe = recipeOf(o);
+  Result<Recipe> recipe = startRecipe(o);
   if (!recipe)
     return recipe.takeError();
+  if (Status s = applyOptions(o, *recipe); !s) {
+    std::fprintf(stderr, "error: %s\n", s.error().message().c_str());
+    return 2; // usage
+  }
   CompressOptions options;
   options.recipe = std::move(*recipe);
   options.output = o.output;
@@ -231,8 +237,6 @@ static Result<int> run(const Options &o, const Common &common) {
     return plan.takeError();
   if (o.dryRun)
     return printPlan(*plan, options.recipe, common);
-  if (o.output.empty())
-    return Error::at("-o", "missing", "a directory to write (or --dry-run)", "none");
   progress.print(planLine(*plan, options.recipe));
   if (!options.calibration && options.recipe.wantsCalibration())
     progress.print(options.selfText && (*model)->isDecoder()

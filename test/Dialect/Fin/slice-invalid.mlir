@@ -18,7 +18,14 @@
 // RUN: not fingpt-opt %t/chain.mlir --fin-slice=bases=%t/more 2>&1 | FileCheck %s --check-prefix=MORE
 // RUN: not fingpt-opt %t/chain.mlir --fin-slice=bases=%t/absent 2>&1 | FileCheck %s --check-prefix=ABSENT
 
-// NONE: error: 'fin-slice': bases: missing, expected a safetensors file, got none
+// RUN: not fingpt-opt %t/chain.mlir --fin-slice="bases=%t/good stats=%t/good" 2>&1 | FileCheck %s --check-prefix=BOTH
+// RUN: not fingpt-opt %t/chain.mlir --fin-slice="stats=%t/good percent=95" 2>&1 | FileCheck %s --check-prefix=PERCENT
+// RUN: not fingpt-opt %t/chain.mlir --fin-slice=stats=%t/good 2>&1 | FileCheck %s --check-prefix=STATS
+
+// NONE: error: 'fin-slice': one file says how, expected bases or stats, got none
+// BOTH: error: 'fin-slice': one file says how, expected bases or stats, got both
+// PERCENT: error: 'fin-slice': percent: out of range, expected 0 to less than 90, got 95
+// STATS: error: {{.*}}good
 // MISSING: error: {{.*}}missing: tensor "residual.0": missing, expected F64 [4, at most that], got nothing
 // ROWS: error: {{.*}}rows: tensor "residual.0": is no basis of this stream, expected F64 [4, at most that], got F64 [5, 3]
 // WIDE: error: {{.*}}wide: tensor "residual.0": is no basis of this stream, expected F64 [4, at most that], got F64 [4, 5]

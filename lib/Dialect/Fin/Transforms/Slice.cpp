@@ -8,6 +8,8 @@
 // What a basis leaves out counts as zeros, so norms still divide by D.
 
 #include "fingpt/Compress/LinearAlgebra.h"
+#include "fingpt/Compress/Slicing.h"
+#include "fingpt/Compress/Statistics.h"
 #include "fingpt/Dialect/Fin/IR/Fin.h"
 #include "fingpt/Dialect/Fin/Transforms/Passes.h"
 #include "fingpt/Dialect/Fin/Utils/DerivedParams.h"
@@ -37,6 +39,10 @@ class Bases {
 public:
   /// Error: a tensor that is missing, of another type or shape, or no basis.
   static Result<Bases> read(const std::string &file, int64_t points, int64_t width);
+  /// The first k principal directions of every point but the last. Error: statistics that are
+  /// missing or of another width.
+  static Result<Bases> principal(const std::string &file, int64_t points, int64_t width, int64_t k,
+                                 uint64_t seed);
   int64_t width(int64_t point) const { return bases[size_t(point)].cols; }
   bool same(int64_t a, int64_t b) const;
   /// x·Q.
@@ -52,6 +58,7 @@ private:
 
   std::vector<ConstMatrixD> bases;
   std::vector<TensorData> owners;
+  std::vector<Matrix<double>> made;
 };
 
 struct Slice final : fingpt::fin::impl::FinSliceBase<Slice> {
@@ -115,6 +122,33 @@ Result<Bases> Bases::read(const std::string &file, int64_t points, int64_t width
   if (store.find(nameOf(points)))
     return Error::at(escaped(file, 1000) + ": tensor " + quote(nameOf(points)),
                      "belongs to no point", std::to_string(points) + " residual points", "more");
+  return result;
+}
+
+Result<Bases> Bases::principal(const std::string &file, int64_t points, int64_t width, int64_t k,
+                               uint64_t seed) {
+  auto statistics = compress::Statistics::open(file);
+  if (!statistics)
+    return statistics.takeError();
+  Bases result;
+  for (int64_t i = 0; i + 1 < points; ++i) {
+    std::string name = "residual." + std::to_string(i);
+    Result<compress::Gram> gram = statistics->gram(name);
+    if (!gram)
+      return gram.takeError();
+    if (gram->columns() != width)
+      return Error::at(escaped(file, 1000) + ": " + name, "statistics",
+                       std::to_string(width) + " columns", std::to_string(gram->columns()));
+    Result<compress::PcaBasis> pca = compress::pcaBasis(gram->h);
+    if (!pca)
+      return pca.error().in(name);
+    if (Status s = compress::orient(*pca, k, seed * 4096 + uint64_t(i)); !s)
+      return s.takeError();
+    result.made.emplace_back(pca->first(k));
+  }
+  for (const Matrix<double> &q : result.made)
+    result.bases.push_back(q.view());
+  result.bases.push_back({nullptr, width, width});
   return result;
 }
 
@@ -254,8 +288,12 @@ void Slice::runOnOperation() {
   FailureOr<func::FuncOp> forward = forwardAlone(module, "fin-slice");
   if (failed(forward))
     return signalPassFailure();
-  if (bases.empty())
-    return refuse(Error::at("'fin-slice': bases", "missing", "a safetensors file", "none"));
+  if (bases.empty() == stats.empty())
+    return refuse(Error::at("'fin-slice'", "one file says how", "bases or stats",
+                            bases.empty() ? "none" : "both"));
+  if (!(percent >= 0 && percent < 90))
+    return refuse(Error::at("'fin-slice': percent", "out of range", "0 to less than 90",
+                            std::to_string(percent)));
   Stream stream = residualStream(*forward);
   if (stream.values.empty())
     return refuse(Error::at("'fin-slice'", "@forward looks no tokens up in a table"));
@@ -273,7 +311,12 @@ void Slice::runOnOperation() {
   Result<std::shared_ptr<ParamStore>> params = modelParams(module);
   if (!params)
     return refuse(params.error());
-  Result<Bases> q = Bases::read(bases, int64_t(points->points.size()), stream.width());
+  auto count = int64_t(points->points.size());
+  int64_t width = stream.width();
+  Result<Bases> q = stats.empty()
+                        ? Bases::read(bases, count, width)
+                        : Bases::principal(stats, count, width,
+                                           compress::slicedWidth(width, percent / 100), seed);
   if (!q)
     return refuse(q.error());
   DerivedParams derived(**params, "sliced");

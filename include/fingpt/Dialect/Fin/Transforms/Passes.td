@@ -503,11 +503,20 @@ def FinSlice : Pass<"fin-slice", "::mlir::ModuleOp"> {
     smaller. Shortcuts and an untied head are stored: OPT-125M at k = 608 has 147,250,880
     parameters, more than the 125.2 million of the tied dense model.
 
+    With `stats` in place of `bases` these are the principal directions of the points' second moments
+    in a file of `fingpt calibrate`, the first (100 − `percent`)% of them, in multiples of 8, turned
+    at random among themselves by `seed`; the last point is not sliced. They should be those of the
+    graph at hand (for LayerNorm: behind `fin-fold-norms=center`). `fingpt compress` does better: it
+    takes each point's basis from what the sliced points before it leave.
+
     Refused: as `fin-rotate`; a stream that is sliced already; a basis that is missing, of another
     size or type, or not orthonormal to 1e-6; bases of more points than the model has.
   }];
   let options = [
-    Option<"bases", "bases", "std::string", "\"\"", "Path of the safetensors file of bases">
+    Option<"bases", "bases", "std::string", "\"\"", "Path of the safetensors file of bases">,
+    Option<"stats", "stats", "std::string", "\"\"", "Calibration statistics, instead of bases">,
+    Option<"percent", "percent", "double", "25", "With stats: how much of the width to remove">,
+    Option<"seed", "seed", "uint64_t", "0", "With stats: of the turns">
   ];
   let statistics = [
     Statistic<"numSliced", "sliced", "Linears that were narrowed">,
