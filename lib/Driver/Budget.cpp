@@ -1,6 +1,7 @@
 // One budget: what each form would cost each weight, and the mix that costs least.
 //
-// The cost of a form is the KL divergence that it alone would cause. Measuring that for
+// The cost of a form is the KL divergence that it alone would cause (of an encoder, which gives no
+// distribution: the relative squared change of its last hidden states). Measuring that for
 // every weight and form would take a run of the model each; it is close to linear in the
 // relative output error of the weight (as HIGGS, arXiv:2411.17525, argues for perplexity), so
 // one run per weight with one form gives the factor, and each form's error, which costs no run,
@@ -38,8 +39,8 @@ constexpr int64_t kProbeTokens = 256;
 /// Runs of the model in which one weight has other values.
 class Prober {
 public:
-  Prober(const SegmentedModel &segments, const std::vector<SegmentSample> &samples)
-      : segments(segments) {
+  Prober(const SegmentedModel &segments, const std::vector<SegmentSample> &samples, bool decoder)
+      : segments(segments), decoder(decoder) {
     for (const SegmentSample &s : samples) {
       if (held >= kProbeTokens)
         break;
@@ -67,7 +68,8 @@ public:
   /// Moves the probes past a segment, with its own weights.
   Status pass(size_t segment) { return advance(segments, segment, weights[segment], probe); }
 
-  /// KL with `name` replaced, from `segment` on: 0, or where the probes stand.
+  /// KL, or of an encoder the relative squared change of its result, with `name` replaced, from
+  /// `segment` on: 0, or where the probes stand.
   Result<double> divergence(size_t segment, const std::string &name,
                             const compress::Matrix<float> &values) {
     for (SegmentWeights &w : weights)
@@ -80,6 +82,8 @@ public:
         w.restore(name);
     if (!s)
       return s.takeError();
+    if (!decoder)
+      return change(run);
     double sum = 0;
     int64_t width = segments.segment(segments.size() - 1).width;
     for (size_t i = 0; i < run.size(); ++i) {
@@ -90,6 +94,16 @@ public:
   }
 
 private:
+  double change(const std::vector<SegmentSample> &run) const {
+    double squares = 0, all = 0;
+    for (size_t i = 0; i < run.size(); ++i)
+      for (size_t k = 0; k < run[i].hidden.size(); ++k) {
+        double x = reference[i][k], d = run[i].hidden[k] - x;
+        squares += d * d;
+        all += x * x;
+      }
+    return all > 0 ? squares / all : 0;
+  }
   Status finish(std::vector<SegmentSample> &run, size_t from) {
     for (size_t i = from; i < segments.size(); ++i)
       if (Status s = advance(segments, i, weights[i], run); !s)
@@ -98,6 +112,7 @@ private:
   }
 
   const SegmentedModel &segments;
+  bool decoder;
   std::vector<SegmentWeights> weights;
   std::vector<SegmentSample> start, probe;
   std::vector<std::vector<float>> reference;
@@ -224,7 +239,7 @@ bool Compression::canProbe() const {
   for (const PlannedWeight &w : summary.plan.weights)
     dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
   auto available = uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
-  return model.isDecoder() && dense < available / 2;
+  return dense < available / 2;
 }
 
 /// A file for the measurements of this graph under these statistics by this program, if there is a
@@ -266,15 +281,14 @@ Status Compression::analyse() {
   };
   auto wanted = [&](const PlannedWeight &w) { return w.chosenByBudget() && missing(w); };
   if (!probing)
-    say("plan   sensitivities are not measured: " +
-        std::string(model.isDecoder() ? "the dense model does not fit in half of the memory"
-                                      : "not a language model"));
+    say("plan   sensitivities are not measured: the dense model does not fit in half of the "
+        "memory");
   if (known)
     say("budget measurements of an earlier run are used");
   if (llvm::none_of(summary.plan.weights, wanted))
     return Status::ok();
 
-  Prober prober(*segments, samples);
+  Prober prober(*segments, samples, model.isDecoder());
   if (probing)
     if (Status s = prober.load(); !s)
       return s;
@@ -407,8 +421,8 @@ Status Compression::allocate() {
   for (const auto &[scheme, count] : counts)
     mix += (mix.empty() ? "" : ", ") + std::to_string(count) + " x " + scheme;
   char line[100];
-  std::snprintf(line, sizeof line, "budget %s, expected KL %.4f: ", bytesText(bytes).c_str(),
-                chosen->cost);
+  std::snprintf(line, sizeof line, "budget %s, expected %s %.4f: ", bytesText(bytes).c_str(),
+                model.isDecoder() ? "KL" : "change", chosen->cost);
   say(line + mix);
   return Status::ok();
 }
