@@ -13,8 +13,8 @@ namespace fingpt {
 
 using compress::WeightScheme;
 
-uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
-  llvm::StringSet<> seen;
+/// Of the parameters that are not in `seen`, each once.
+static uint64_t bytesBeside(llvm::StringSet<> seen, ModuleOp graph, const ParamStore &params) {
   uint64_t bytes = 0;
   graph.walk([&](fin::ParamOp op) {
     if (seen.insert(op.getKey()).second)
@@ -24,19 +24,17 @@ uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
   return bytes;
 }
 
+uint64_t storedParameterBytes(ModuleOp graph, const ParamStore &params) {
+  return bytesBeside({}, graph, params);
+}
+
 /// Of parameters that no linear's weight is made of; what several weights share is none of them.
 static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
   llvm::StringSet<> seen;
   for (const fin::LinearWeight &w : fin::linearWeights(forwardOf(graph)))
     for (fin::ParamOp op : fin::weightParams(w.weight))
       seen.insert(op.getKey());
-  uint64_t bytes = 0;
-  graph.walk([&](fin::ParamOp op) {
-    if (seen.insert(op.getKey()).second)
-      if (const ParamInfo *info = params.find(op.getKey()))
-        bytes += info->bytes;
-  });
-  return bytes;
+  return bytesBeside(std::move(seen), graph, params);
 }
 
 static uint64_t availableMemory() {
