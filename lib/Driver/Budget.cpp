@@ -247,7 +247,9 @@ bool Compression::canProbe() const {
 Result<std::string> Compression::measurementsFile(bool probing) const {
   if (options.cacheDirectory.empty())
     return std::string();
-  Result<std::string> graph = sourceHash(*rewritten, *params());
+  Result<std::string> graph = source; // all parameters were read for it
+  if (!rewrites.empty())
+    graph = sourceHash(*rewritten, *params());
   if (!graph)
     return graph.takeError();
   std::string key =

@@ -100,7 +100,8 @@ Status Compression::open() {
   Result<std::string> hash = sourceHash(model.graph(), *params());
   if (!hash)
     return hash.takeError();
-  print["source"] = *hash;
+  source = *hash;
+  print["source"] = source;
   if (finishedOnce)
     return openFinished(print);
   auto opened = CompressState::open(options.output, print, options.force);

@@ -98,6 +98,7 @@ private:
   const CompressOptions &options;
   CompressSummary summary;
   std::unique_ptr<CompressState> state;
+  std::string source;                          ///< hash of the model
   mlir::OwningOpRef<mlir::ModuleOp> rewritten; ///< after whole-graph rewrites; read only
   mlir::OwningOpRef<mlir::ModuleOp> result;    ///< in which weights are replaced
   std::unique_ptr<SegmentedModel> segments;
