@@ -34,11 +34,8 @@ static Result<Recipe> startRecipe(const Options &o) {
 /// Then what the command line says.
 static Status applyOptions(const Options &o, Recipe &recipe) {
   bool budgetGiven = !o.size.empty() || !o.bpw.empty() || !o.maxPerplexity.empty();
-  if (budgetGiven) {
-    recipe.size.reset();
-    recipe.bitsPerWeight.reset();
-    recipe.maxPerplexity.reset();
-  }
+  if (budgetGiven)
+    recipe.clearBudget();
   if (!o.size.empty()) {
     Result<uint64_t> bytes = parseBytes(o.size);
     if (!bytes)
@@ -61,13 +58,10 @@ static Status applyOptions(const Options &o, Recipe &recipe) {
   if (!o.tier.empty()) {
     if (!o.scheme.empty())
       return Error::at("--tier", "contradiction", "one of --scheme and --tier", "both");
-    if (!budgetGiven) { // those of a recipe file give way
-      recipe.size.reset();
-      recipe.bitsPerWeight.reset();
-      recipe.maxPerplexity.reset();
-    } else if (o.tier != "best") {
+    if (!budgetGiven)
+      recipe.clearBudget(); // that of a recipe file gives way
+    else if (o.tier != "best")
       return Error::at("--tier", "contradiction", "best, the tier of budgets", quote(o.tier));
-    }
     if (Status s = applyTier(o.tier, recipe); !s)
       return s;
   }

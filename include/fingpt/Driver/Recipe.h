@@ -9,9 +9,8 @@
 //   layers:
 //     down_proj: w5g64             # regular expression: weight scheme; the first match counts
 //   keep: [lm_head]                # regular expressions; lm_head is the output head
-//   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}; then a scheme says rewrites
-//   alone,
-//                                  # and `layers`, `embeddings`, `keep` what is not to be chosen
+//   budget: {size: 70MiB}          # or {bpw: 3.2}, {max_ppl: 2%}; a scheme then names rewrites
+//                                  # alone, layers, embeddings and keep what is not chosen
 //   candidates: [w2g64, w3g64, w4g64, w6g64]   # what a budget may choose from
 //   calibration: {tokens: 16384, context: 512, sequential: true}
 //   seed: 0
@@ -57,6 +56,11 @@ struct Recipe {
   bool sequential = true;
   uint64_t seed = 0;
 
+  void clearBudget() {
+    size.reset();
+    bitsPerWeight.reset();
+    maxPerplexity.reset();
+  }
   bool hasBudget() const { return size || bitsPerWeight || maxPerplexity; }
   /// Any part that reads statistics of inputs, if they are to be had.
   bool wantsCalibration() const;
