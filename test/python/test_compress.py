@@ -585,7 +585,8 @@ def test_a_method_without_its_statistics_is_refused_at_once(tmp_path, llama):
     run = fingpt("compress", llama, "-o", tmp_path / "out", "--no-calib", "--scheme", "w4g32",
                  "--layer", r"layers\.1\.mlp.down=w4g32:gptq", code=1)
     assert "model.layers.1.mlp.down_proj.weight" in run.stderr
-    assert "/14" not in run.stderr and not list(tmp_path.iterdir())
+    assert not re.search(r"\d+/\d+ ", run.stderr)  # no weight was compressed
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_budget_heeds_what_is_asked_of_a_weight(tmp_path, llama, text):
