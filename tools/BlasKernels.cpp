@@ -8,12 +8,12 @@
 #include <cstring>
 #include <unistd.h>
 
-extern "C" __attribute__((weak)) char *openblas_get_corename(void);
+extern "C" __attribute__((weak)) char *openblasCoreName(void) __asm__("openblas_get_corename");
 
 __attribute__((constructor)) static void fitBlasKernels(int, char **argv, char **) {
   __builtin_cpu_init();
-  if (!openblas_get_corename || std::getenv("OPENBLAS_CORETYPE") ||
-      std::strcmp(openblas_get_corename(), "Prescott") != 0 || !__builtin_cpu_supports("avx2") ||
+  if (!openblasCoreName || std::getenv("OPENBLAS_CORETYPE") ||
+      std::strcmp(openblasCoreName(), "Prescott") != 0 || !__builtin_cpu_supports("avx2") ||
       !__builtin_cpu_supports("fma"))
     return;
   bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
