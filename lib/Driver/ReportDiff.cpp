@@ -418,6 +418,61 @@ static std::string diffHtml(const Report &a, const Report &b) {
                   "loads nothing.</footer>\n");
 }
 
+//===----------------------------------------------------------------------===//
+// CSV and JSON
+//===----------------------------------------------------------------------===//
+
+static std::string diffCsv(const Report &a, const Report &b) {
+  Difference d = compare(a, b);
+  std::string out =
+      "name,scheme_a,scheme_b,form_a,form_b,bytes_a,bytes_b,error_a,error_b,change\r\n";
+  for (size_t i : d.order) {
+    const Pair &p = d.pairs[i];
+    auto both = [&](auto value) {
+      return (p.a ? value(*p.a) : "") + "," + (p.b ? value(*p.b) : "") + ",";
+    };
+    out += csvField(p.name()) + ",";
+    out += both([](const ReportWeight &w) { return csvField(w.kept ? "keep" : w.scheme); });
+    out += both([](const ReportWeight &w) { return csvField(w.form); });
+    out += both([](const ReportWeight &w) { return std::to_string(w.after); });
+    out += both([](const ReportWeight &w) { return csvField(w.kept ? 0 : w.error); });
+    out += (p.a && p.b ? csvField(std::optional(p.change)) : "") + "\r\n";
+  }
+  return out;
+}
+
+static Json diffJson(const Report &a, const Report &b) {
+  Difference d = compare(a, b);
+  auto side = [](const Report &r) {
+    Json whole = reportJson(r);
+    return Json{{"source", r.model.source}, {"size", whole["size"]}, {"quality", whole["quality"]}};
+  };
+  auto weight = [](const ReportWeight *w) {
+    if (!w)
+      return Json();
+    Json error = w->kept ? Json(0) : w->error ? Json(*w->error) : Json();
+    return Json{{"scheme", w->kept ? "keep" : w->scheme},
+                {"form", w->form},
+                {"bytes", w->after},
+                {"error", std::move(error)}};
+  };
+  Json settings = Json::array(), weights = Json::array();
+  for (const Setting &s : d.settings)
+    settings.push_back({{"name", s.key}, {"a", s.a}, {"b", s.b}});
+  for (size_t i : d.order) {
+    const Pair &p = d.pairs[i];
+    weights.push_back({{"name", p.name()},
+                       {"a", weight(p.a)},
+                       {"b", weight(p.b)},
+                       {"change", p.a && p.b ? Json(p.change) : Json()}});
+  }
+  return {{"format_version", 1},
+          {"a", side(a)},
+          {"b", side(b)},
+          {"settings", std::move(settings)},
+          {"weights", std::move(weights)}};
+}
+
 } // namespace fingpt::report
 
 namespace fingpt {
@@ -426,5 +481,7 @@ std::string reportDiffHtml(const Report &a, const Report &b) { return report::di
 std::string reportDiffMarkdown(const Report &a, const Report &b) {
   return report::diffMarkdown(a, b);
 }
+std::string reportDiffCsv(const Report &a, const Report &b) { return report::diffCsv(a, b); }
+Json reportDiffJson(const Report &a, const Report &b) { return report::diffJson(a, b); }
 
 } // namespace fingpt

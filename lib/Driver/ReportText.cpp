@@ -131,7 +131,7 @@ static std::string worstMarkdown(const Report &r, const Figures &f, size_t most)
 // CSV
 //===----------------------------------------------------------------------===//
 
-static std::string field(const std::string &foreign) {
+std::string csvField(const std::string &foreign) {
   std::string shown = visible(foreign, std::string::npos); // no line breaks are left
   if (!shown.empty() && std::strchr("=+-@", shown[0]))
     shown.insert(0, "'");
@@ -143,30 +143,30 @@ static std::string field(const std::string &foreign) {
   return out + "\"";
 }
 
-static std::string field(const std::optional<double> &value) {
+std::string csvField(const std::optional<double> &value) {
   char text[40];
   return value ? std::string(text, std::to_chars(text, text + sizeof text, *value).ptr) : "";
 }
 
 static std::string csvRow(const ReportWeight &w, const Kind &kind) {
   std::vector<std::string> fields = {
-      field(w.name),
+      csvField(w.name),
       w.layer < 0 ? "" : std::to_string(w.layer),
-      field(kind.key),
+      csvField(kind.key),
       shapeText(w.shape, "x"),
-      field(w.scheme),
-      field(w.form),
+      csvField(w.scheme),
+      csvField(w.form),
       std::to_string(w.before),
       std::to_string(w.after),
-      field(std::optional(w.bits)),
-      field(w.error),
-      field(w.roundingError),
-      field(gainOf(w)),
+      csvField(std::optional(w.bits)),
+      csvField(w.error),
+      csvField(w.roundingError),
+      csvField(gainOf(w)),
       w.rank ? std::to_string(*w.rank) : "",
-      field(w.sensitivity),
+      csvField(w.sensitivity),
       w.kept ? "true" : "false",
-      field(w.keptReason),
-      field(w.note),
+      csvField(w.keptReason),
+      csvField(w.note),
   };
   std::string out;
   for (size_t i = 0; i < fields.size(); ++i)

@@ -1,4 +1,4 @@
-// Markdown with foreign text in it.
+// Markdown and CSV with foreign text in them.
 #ifndef FINGPT_LIB_DRIVER_REPORTTEXT_H
 #define FINGPT_LIB_DRIVER_REPORTTEXT_H
 
@@ -10,6 +10,11 @@ namespace fingpt::report {
 std::string prose(std::string_view foreign);
 /// As code: between backticks, or in <code> where it holds what those cannot.
 std::string code(std::string_view foreign);
+
+/// A field of CSV: quoted where it must be, with a leading ' before what a spreadsheet would run.
+std::string csvField(const std::string &foreign);
+/// Empty if absent; else in the fewest digits that read back.
+std::string csvField(const std::optional<double> &value);
 
 /// A Markdown table, its columns padded so that it also reads as plain text.
 class MarkdownTable {

@@ -52,8 +52,10 @@ static std::string render(const Report &report, const Report *other, const std::
   if (format == "md")
     return other ? reportDiffMarkdown(report, *other) : reportMarkdown(report);
   if (format == "csv")
-    return reportCsv(report);
-  return reportJson(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return other ? reportDiffCsv(report, *other) : reportCsv(report);
+  return (other ? reportDiffJson(report, *other) : reportJson(report))
+             .dump(1, ' ', false, Json::error_handler_t::replace) +
+         "\n";
 }
 
 static int usage(const char *what) {
@@ -65,8 +67,6 @@ static Result<int> run(Options o, const Common &common) {
   if (o.format.empty())
     o.format = common.json ? "json" : "html";
   bool html = o.format == "html", diff = !o.other.empty();
-  if (diff && !html && o.format != "md")
-    return usage("--diff: a difference is html or md");
   if (o.open && (!html || o.output == "-"))
     return usage("--open: needs an html file");
   Result<std::string> file = reportFile(o.directory);

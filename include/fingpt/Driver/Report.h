@@ -131,6 +131,12 @@ std::string reportCsv(const Report &report);
 /// least), whichever is larger; weights that only one of them has come first.
 std::string reportDiffHtml(const Report &a, const Report &b);
 std::string reportDiffMarkdown(const Report &a, const Report &b);
+/// A row per weight that differs; `change` is empty where only one of them has it.
+std::string reportDiffCsv(const Report &a, const Report &b);
+/// {"format_version": 1, "a": {"source", "size", "quality"}, "b": {…},
+///  "settings": [{"name", "a", "b"}], "weights": [{"name", "a": null or {"scheme", "form", "bytes",
+///  "error"}, "b": …, "change": null or 0.58}]}: of settings and weights those that differ.
+Json reportDiffJson(const Report &a, const Report &b);
 
 } // namespace fingpt
 

@@ -370,6 +370,19 @@ TEST(ReportDiff, LargestChangeFirst) {
   std::string html = reportDiffHtml(a, b);
   EXPECT_LT(html.find("data-v=\"only A\""), html.find("data-v=\"b\""));
   EXPECT_TRUE(has(html, ">4.00×</td>"));
+  std::string csv = reportDiffCsv(a, b);
+  EXPECT_LT(csv.find("\r\nonly A,"), csv.find("\r\nonly B,"));
+  EXPECT_TRUE(has(csv, ",0.1,0.4,2\r\n")); // errors, and log2 of their ratio
+  EXPECT_EQ(csv.find("\r\nc,"), std::string::npos);
+  Json difference = reportDiffJson(a, b);
+  ASSERT_EQ(difference["weights"].size(), 4u);
+  EXPECT_EQ(difference["weights"][0]["name"], "only A");
+  EXPECT_TRUE(difference["weights"][0]["b"].is_null());
+  EXPECT_TRUE(difference["weights"][0]["change"].is_null());
+  EXPECT_EQ(difference["weights"][2]["name"], "b");
+  EXPECT_EQ(difference["weights"][2]["b"]["error"], 0.4);
+  EXPECT_EQ(difference["weights"][2]["change"], 2.0);
+  EXPECT_EQ(difference["settings"][0]["b"], "w4g64");
 }
 
 TEST(ReportDiff, OfOneReportIsEmpty) {
@@ -377,4 +390,6 @@ TEST(ReportDiff, OfOneReportIsEmpty) {
   EXPECT_TRUE(has(reportDiffMarkdown(r, r), "## Weights that differ\n\nNone.\n"));
   EXPECT_FALSE(has(reportDiffMarkdown(r, r), "Settings that differ"));
   EXPECT_TRUE(has(reportDiffHtml(r, r), "<p>None.</p>"));
+  EXPECT_EQ(reportDiffCsv(r, r).find("\r\n") + 2, reportDiffCsv(r, r).size());
+  EXPECT_TRUE(reportDiffJson(r, r)["weights"].empty());
 }
