@@ -73,24 +73,26 @@ struct RowScratch {
 };
 
 /// Calls body(row, scratch) for every row, with scratch for rows in `groups` groups, and gives back
-/// what was read about every MiB.
+/// what was read about every MiB. Rows do not depend on each other, so a thread takes the next that
+/// nobody has: one that is held up holds up none.
 template <typename Body> void forEachRow(const WeightSource &w, int64_t groups, const Body &body) {
-  int64_t tile = std::max<int64_t>(1, (1 << 20) / std::max<int64_t>(w.rowBytes(), 1));
-  size_t grain = std::max<size_t>(1, 32768 / std::max<size_t>(static_cast<size_t>(w.cols()), 1));
-  ThreadPool::global().parallelFor(
-      static_cast<size_t>(w.rows()),
-      [&](size_t begin, size_t end) {
-        RowScratch scratch(w.cols(), groups);
-        auto last = static_cast<int64_t>(end);
-        for (auto first = static_cast<int64_t>(begin); first < last; first += tile) {
-          int64_t until = std::min(first + tile, last);
-          for (int64_t row = first; row < until; ++row)
-            body(row, scratch);
-          if (w.release)
-            w.release(first, until);
-        }
-      },
-      grain);
+  constexpr int64_t TileBytes = 1 << 20, GrainWeights = 32768;
+  ThreadPool &pool = ThreadPool::global();
+  int64_t grain = std::max<int64_t>(1, GrainWeights / std::max<int64_t>(w.cols(), 1));
+  int64_t tile = std::max<int64_t>(1, TileBytes / std::max<int64_t>(w.rowBytes(), 1));
+  tile =
+      std::clamp(w.rows() / (4 * static_cast<int64_t>(pool.size())), std::min(grain, tile), tile);
+  std::atomic<int64_t> next{0};
+  pool.parallelFor(static_cast<size_t>((w.rows() + tile - 1) / tile), [&](size_t, size_t) {
+    RowScratch scratch(w.cols(), groups);
+    for (int64_t first; (first = next.fetch_add(tile, std::memory_order_relaxed)) < w.rows();) {
+      int64_t until = std::min(first + tile, w.rows());
+      for (int64_t row = first; row < until; ++row)
+        body(row, scratch);
+      if (w.release)
+        w.release(first, until);
+    }
+  });
 }
 
 /// Calls body(group, first column, width).
