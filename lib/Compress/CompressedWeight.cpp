@@ -93,6 +93,8 @@ Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation) {
     return Whitener::identity(gram.columns());
   case Truncation::Asvd:
     return Whitener::activationScale(gram.meanAbs());
+  case Truncation::SvdLlmV2:
+    return Whitener::eigen(gram.h);
   default:
     return Whitener::cholesky(gram.h);
   }
@@ -109,6 +111,8 @@ public:
   /// With inputs scaled by s (AWQ); empty: choose alone.
   Result<CompressedWeight> run(const std::vector<float> &sharedScales);
 
+  Result<Whitener> whitener() const;
+
 private:
   Status quantizeWhole(CompressedWeight &out, const std::vector<float> &sharedScales);
   Result<GptqResult> compensated(ConstMatrixF w) const;
@@ -117,7 +121,6 @@ private:
   Status addResidual(CompressedWeight &out);
   Status factorize(CompressedWeight &out);
   bool addPair(CompressedWeight &out, LowRank factors, std::optional<QuantizedLowRank> coded) const;
-  Result<Whitener> whitener() const;
   Rounding rounding() const;
   void keepRounding(CompressedWeight &out, QuantizedWeight plain, double error);
   double relative(ConstMatrixF approximation);
@@ -172,7 +175,7 @@ Rounding Compressor::rounding() const {
 
 Result<Whitener> Compressor::whitener() const {
   if (!problem.gram) {
-    if (scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd)
+    if (needsStatistics(scheme))
       return Error::at(problem.name, "scheme " + weightSchemeText(scheme), "calibration statistics",
                        "none");
     return Whitener::identity(problem.w.cols);
@@ -397,13 +400,19 @@ Status Compressor::factorize(CompressedWeight &out) {
   return Status::ok();
 }
 
+static Status checkStatistics(const WeightProblem &problem) {
+  if (problem.gram && problem.gram->columns() != problem.w.cols)
+    return Error::at(problem.name, "statistics", std::to_string(problem.w.cols) + " inputs",
+                     std::to_string(problem.gram->columns()));
+  return Status::ok();
+}
+
 Result<CompressedWeight> Compressor::run(const std::vector<float> &sharedScales) {
   CompressedWeight out;
   out.rows = problem.w.rows;
   out.cols = problem.w.cols;
-  if (problem.gram && problem.gram->columns() != problem.w.cols)
-    return Error::at(problem.name, "statistics", std::to_string(problem.w.cols) + " inputs",
-                     std::to_string(problem.gram->columns()));
+  if (Status s = checkStatistics(problem); !s)
+    return s.takeError();
   if (scheme.keep())
     return out;
   if (!problem.gram && roundsPlainly(scheme))
@@ -425,7 +434,8 @@ Result<CompressedWeight> Compressor::run() { return run({}); }
 
 bool needsStatistics(const WeightScheme &scheme) {
   return scheme.rounding == Rounding::Gptq || scheme.rounding == Rounding::Awq ||
-         scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::Asvd;
+         scheme.truncation == Truncation::SvdLlm || scheme.truncation == Truncation::SvdLlmV2 ||
+         scheme.truncation == Truncation::Asvd;
 }
 
 bool roundsPlainly(const WeightScheme &scheme) {
@@ -444,6 +454,34 @@ Result<CompressedWeight> roundWeight(const std::string &name, const WeightSource
   out.error = out.roundingError = relativeError(w, *q);
   out.terms.emplace_back(std::move(*q));
   return out;
+}
+
+Result<Spectrum> spectrumOf(const WeightProblem &problem, const WeightScheme &scheme) {
+  Status s = checkStatistics(problem);
+  if (s)
+    s = checkFinite(problem.w, problem.name);
+  if (!s)
+    return s.takeError();
+  Result<Whitener> white = Compressor(problem, scheme).whitener();
+  if (!white)
+    return white.error().in(problem.name);
+  auto sigma = whitenedSpectrum(Matrix<double>(problem.w), *white);
+  if (!sigma)
+    return sigma.error().in(problem.name);
+  if (problem.gram && problem.gram->samples > 0)
+    for (double &s : *sigma)
+      s /= std::sqrt(double(problem.gram->samples));
+  return Spectrum{problem.w.rows, problem.w.cols, std::move(*sigma), 0};
+}
+
+std::vector<WeightScheme> allotRanks(const std::vector<Spectrum> &weights,
+                                     const WeightScheme &scheme) {
+  std::vector<int64_t> ranks = allocateRanks(weights, 1 - scheme.removed);
+  std::vector<WeightScheme> schemes(weights.size(), scheme);
+  for (size_t i = 0; i < weights.size(); ++i)
+    if (ranks[i] > 0)
+      schemes[i].removed = removedForRank(weights[i].rows, weights[i].cols, ranks[i]);
+  return schemes;
 }
 
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme) {

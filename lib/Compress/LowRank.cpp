@@ -150,6 +150,15 @@ int64_t compress::largestPayingRank(int64_t rows, int64_t cols) {
   return rows > 0 && cols > 0 ? (rows * cols - 1) / (rows + cols) : 0;
 }
 
+double compress::removedForRank(int64_t rows, int64_t cols, int64_t rank, int64_t align) {
+  double exact = 1 - double(rank) * double(rows + cols) / (double(rows) * double(cols));
+  for (double digits = 100; digits < 1e14; digits *= 10)
+    if (double share = std::floor(exact * digits) / digits;
+        share > 0 && rankForRatio(rows, cols, 1 - share, align) == rank)
+      return share;
+  return exact;
+}
+
 int64_t compress::rankForRatio(int64_t rows, int64_t cols, double kept, int64_t align) {
   double exact = kept * static_cast<double>(rows * cols) / static_cast<double>(rows + cols);
   int64_t most = largestPayingRank(rows, cols);

@@ -27,23 +27,13 @@ public:
     auto steps = static_cast<int64_t>(std::max(rank, 0.0)) / step[i];
     ranks[i] = std::clamp(steps * step[i], std::min(step[i], most[i]), most[i]);
   }
-  /// Drops the cheapest steps while over the budget, adds the best that still fit, then
-  /// exchanges while the sum of tails falls.
+  /// Drops the cheapest steps while over the budget, then adds the best that still fit.
   std::vector<int64_t> settle() {
     while (used() > budget && move(-1)) {
     }
     while (move(+1)) {
     }
-    for (;;) {
-      std::vector<int64_t> before = ranks;
-      double tails = tail();
-      if (!move(-1))
-        return before;
-      while (move(+1)) {
-      }
-      if (!(tail() < tails * (1 - 1e-12)))
-        return before;
-    }
+    return ranks;
   }
 
 private:
@@ -52,13 +42,6 @@ private:
     double sum = 0;
     for (size_t i = 0; i < ranks.size(); ++i)
       sum += static_cast<double>(ranks[i]) * cost(i);
-    return sum;
-  }
-  double tail() const {
-    double sum = 0;
-    for (size_t i = 0; i < ranks.size(); ++i)
-      for (auto k = static_cast<size_t>(ranks[i]); k < weights[i].sigma.size(); ++k)
-        sum += weights[i].sigma[k] * weights[i].sigma[k];
     return sum;
   }
   /// σ² per parameter of the `step` ranks from `first` on.

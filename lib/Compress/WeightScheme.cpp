@@ -17,8 +17,10 @@ constexpr Named<Rounding> kRoundings[] = {{"rtn", Rounding::Nearest},
                                           {"gptq", Rounding::Gptq},
                                           {"awq", Rounding::Awq},
                                           {"hqq", Rounding::Hqq}};
-constexpr Named<Truncation> kTruncations[] = {
-    {"svd", Truncation::Svd}, {"asvd", Truncation::Asvd}, {"svd-llm", Truncation::SvdLlm}};
+constexpr Named<Truncation> kTruncations[] = {{"svd", Truncation::Svd},
+                                              {"asvd", Truncation::Asvd},
+                                              {"svd-llm", Truncation::SvdLlm},
+                                              {"svd-llm-v2", Truncation::SvdLlmV2}};
 
 template <typename T, size_t N>
 bool find(const Named<T> (&table)[N], std::string_view name, T &value) {
@@ -70,7 +72,7 @@ Result<WeightScheme> parseWeightScheme(std::string_view text) {
         return wrong(text, part, "svd first, and once");
       scheme.removed = percent / 100;
       if (!how.empty() && !find(kTruncations, how, scheme.truncation))
-        return wrong(text, how, "svd, asvd or svd-llm");
+        return wrong(text, how, "svd, asvd, svd-llm or svd-llm-v2");
     } else if (head.substr(0, 2) == "lr") {
       if (!number(head.substr(2), scheme.residualRank) || scheme.residualRank < 1 ||
           scheme.residualRank > 65536)

@@ -598,6 +598,8 @@ Result<CompressSummary> Compression::runStages() {
 }
 
 Status Compression::decideForms() {
+  if (Status s = chooseRanks(); !s)
+    return s;
   if (!options.recipe.hasBudget())
     return Status::ok();
   if (Status s = analyse(); !s)

@@ -68,6 +68,9 @@ private:
   Json report() const;
   Status publish();
 
+  /// RankChoice.cpp
+  Status chooseRanks();
+
   /// Budget.cpp
   std::vector<compress::WeightScheme> budgetCandidates() const;
   bool canProbe() const;

@@ -1,6 +1,7 @@
 // Which weight gets which form, before anything is computed.
 #include "CompressPlan.h"
 
+#include "fingpt/Compress/CompressedWeight.h"
 #include "fingpt/Dialect/Fin/Utils/Weights.h"
 
 #include "llvm/Support/Regex.h"
@@ -79,6 +80,8 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
         p.given = true;
         break;
       }
+    if (recipe.hasBudget() && !p.given) // 4 bits until it has chosen
+      p.scheme = *compress::parseWeightScheme("w4g64");
     for (const std::string &pattern : recipe.keep)
       if (matches(pattern, w, head)) {
         unmatched.erase(pattern);
@@ -89,6 +92,9 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
       p.scheme = {};
       p.kept = "not computed in f32";
     }
+    if (p.table && compress::allotsRanks(p.scheme))
+      return Error::at(p.name, "scheme " + compress::weightSchemeText(p.scheme) + " is for linears",
+                       "another for a table, such as svd25", "it");
     if (p.scheme.keep() && p.kept.empty())
       p.kept = "the recipe leaves it";
     p.bytesAfter = uint64_t(compress::storedBytes(p.scheme, p.rows, p.cols, int64_t(*bytes)));

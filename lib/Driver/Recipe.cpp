@@ -1,5 +1,6 @@
 #include "fingpt/Driver/Recipe.h"
 
+#include "fingpt/Compress/CompressedWeight.h"
 #include "fingpt/Support/MappedFile.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -127,13 +128,10 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
       return weights.takeError();
     recipe.weights = *weights;
   }
-  if (!recipe.hasBudget())
-    return Status::ok();
-  if (!recipe.weights.keep())
+  if (recipe.hasBudget() && !recipe.weights.keep())
     return Error::at("scheme " + quote(text), "contradiction",
                      "rewrites alone (rot, slice25, …): the budget chooses the forms of weights",
                      quote(weightSchemeText(recipe.weights)));
-  recipe.weights = schemeOf("w4g64");
   return Status::ok();
 }
 
@@ -169,6 +167,10 @@ Status checkRecipe(const Recipe &recipe) {
     return Error::at("/budget", "contradiction", "one of size, bpw and max_ppl", budgets);
   if (recipe.hasBudget() && recipe.candidates.empty())
     return Error::at("/candidates", "a budget chooses from them", "at least one scheme", "none");
+  for (const WeightScheme &s : recipe.candidates)
+    if (recipe.hasBudget() && compress::allotsRanks(s))
+      return Error::at("/candidates", "the budget allots",
+                       "schemes of one weight, such as svd25:svd-llm", quote(weightSchemeText(s)));
   return Status::ok();
 }
 

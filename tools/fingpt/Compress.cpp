@@ -107,8 +107,6 @@ static Status applyOptions(const Options &o, Recipe &recipe) {
     recipe.sequential = false;
   if (o.seed >= 0)
     recipe.seed = uint64_t(o.seed);
-  if (budgetGiven && o.scheme.empty() && recipe.weights.keep()) // a recipe file's rewrites
-    recipe.weights = *compress::parseWeightScheme("w4g64");
   if (Status s = checkRecipe(recipe); !s)
     return s.error().in("recipe");
   if (o.output.empty() && !o.dryRun)
@@ -232,6 +230,8 @@ static Result<int> run(const Options &o, const Common &common) {
   if (o.dryRun)
     return printPlan(*plan, options.recipe, common);
   progress.print(planLine(*plan, options.recipe));
+  if (plan->bytesAfter > plan->bytesBefore)
+    progress.print("note   this is more than the source takes");
   if (!options.calibration && options.recipe.wantsCalibration())
     progress.print(options.selfText && (*model)->isDecoder()
                        ? "note   without --calib the model writes its own calibration text"

@@ -54,6 +54,17 @@ struct WeightProblem {
 /// In whose norm a pair comes closest, by the name of the method.
 Result<Whitener> whitenerOf(const Gram &gram, Truncation truncation);
 
+/// Singular values of the weight under the statistics of a sample, as `scheme` whitens it; `type`
+/// is left to the caller. Error: names the weight.
+Result<Spectrum> spectrumOf(const WeightProblem &problem, const WeightScheme &scheme);
+/// `scheme` with the share that each weight's own rank removes, for `allocateRanks`.
+std::vector<WeightScheme> allotRanks(const std::vector<Spectrum> &weights,
+                                     const WeightScheme &scheme);
+/// True if the scheme's ranks depend on all weights that have it.
+inline bool allotsRanks(const WeightScheme &scheme) {
+  return scheme.truncation == Truncation::SvdLlmV2;
+}
+
 /// Error: names the weight; NaN or Inf in it, a method that needs statistics without them, a
 /// scheme its shape does not allow.
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme);

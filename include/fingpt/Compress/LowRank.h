@@ -87,6 +87,9 @@ int64_t largestPayingRank(int64_t rows, int64_t cols);
 /// ⌊kept·mn/(m+n)⌋, down to a multiple of `align` (not below `align`, if that pays) and to a rank
 /// that pays.
 int64_t rankForRatio(int64_t rows, int64_t cols, double kept, int64_t align = 8);
+/// The share removed, a percentage of few digits, for which `rankForRatio` gives `rank`, which is
+/// one that it can give.
+double removedForRank(int64_t rows, int64_t cols, int64_t rank, int64_t align = 8);
 
 /// One weight to allot a rank to.
 struct Spectrum {
@@ -96,9 +99,9 @@ struct Spectrum {
 };
 /// Ranks that keep the share `kept` of all parameters (SVD-LLM v2): within a type, the removed
 /// share of a weight is proportional to 1/ln of its loss at the uniform ratio (1/ln(1+loss)
-/// if any is ≤ e). From there `align` ranks at a time are dropped where they cost least and
-/// added where they gain most, by σ²/(m+n), until the budget is met within one step and no
-/// exchange lowers Σσ² of what is dropped. No rank exceeds the largest that pays.
+/// if any is ≤ e). From there `align` ranks at a time are dropped where they cost least, or added
+/// where they gain most, by σ²/(m+n), until the budget is met within one step. No rank exceeds the
+/// largest that pays.
 std::vector<int64_t> allocateRanks(const std::vector<Spectrum> &weights, double kept,
                                    int64_t align = 8);
 

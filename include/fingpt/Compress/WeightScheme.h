@@ -5,7 +5,8 @@
 //                      are statistics of the inputs, else rtn
 //   nf4                a codebook
 //   svd25              a low-rank pair with 25% fewer parameters; :svd-llm (whitened, the
-//                      default with statistics), :asvd, :svd
+//                      default with statistics), :asvd, :svd; :svd-llm-v2: 25% fewer over all
+//                      weights of this scheme, with ranks by their spectra
 //   svd25+w8           … its factors in 8-bit codes
 //   w3g64+lr16         codes and a pair of rank 16 that carries what rounding lost, in f16
 //   w3g64+lr16+w8      … the pair in 8-bit codes; +lr16:loftq alternates codes and pair
@@ -20,7 +21,7 @@
 namespace fingpt::compress {
 
 enum class Rounding { Default, Nearest, Gptq, Awq, Hqq };
-enum class Truncation { Default, Svd, Asvd, SvdLlm };
+enum class Truncation { Default, Svd, Asvd, SvdLlm, SvdLlmV2 };
 
 struct WeightScheme {
   std::optional<QuantScheme> codes; ///< of the weight itself

@@ -1,13 +1,13 @@
 // fin-factorize: weights become low-rank pairs where that saves bytes.
 // RUN: fingpt-opt %s --fin-factorize=scheme=svd40 | FileCheck %s
 // RUN: fingpt-opt %s --fin-factorize=scheme=svd40+w8 | FileCheck %s --check-prefix=CODES
-// RUN: fingpt-opt %s --fin-factorize="scheme=svd40 allocate=true" | FileCheck %s --check-prefix=ALLOT
 // RUN: %python %S/Inputs/write-stats.py %t.stats layers.0.up_proj.weight:64 layers.0.gate.weight:96
 // RUN: fingpt-opt %s --fin-factorize="scheme=svd40 stats=%t.stats" | FileCheck %s
 // RUN: fingpt-opt %s --fin-factorize="scheme=svd40:asvd stats=%t.stats" | FileCheck %s
-// RUN: fingpt-opt %s --fin-factorize="scheme=svd40 allocate=true stats=%t.stats" | FileCheck %s --check-prefix=ALLOT
+// RUN: fingpt-opt %s --fin-factorize="scheme=svd40:svd-llm-v2 stats=%t.stats" | FileCheck %s --check-prefix=ALLOT
 // RUN: not fingpt-opt %s --fin-factorize=scheme=w4 2>&1 | FileCheck %s --check-prefix=KIND
 // RUN: not fingpt-opt %s --fin-factorize=scheme=svd40:svd-llm 2>&1 | FileCheck %s --check-prefix=STATS
+// RUN: not fingpt-opt %s --fin-factorize=scheme=svd40:svd-llm-v2 2>&1 | FileCheck %s --check-prefix=STATS
 
 // 60% of 64·96 parameters are rank 23, down to a multiple of 8.
 // CHECK:         %[[B:.*]] = fin.param "layers.0.up_proj.weight.lr.b" : tensor<96x16xf16>

@@ -83,8 +83,8 @@ TEST(WeightScheme, EveryCombinationReadsBack) {
     for (Rounding rounding :
          {Rounding::Default, Rounding::Nearest, Rounding::Gptq, Rounding::Awq, Rounding::Hqq})
       for (double removed : {0.0, 0.25, 33.3 / 100})
-        for (Truncation truncation :
-             {Truncation::Default, Truncation::Svd, Truncation::Asvd, Truncation::SvdLlm})
+        for (Truncation truncation : {Truncation::Default, Truncation::Svd, Truncation::Asvd,
+                                      Truncation::SvdLlm, Truncation::SvdLlmV2})
           for (int64_t rank : {0, 1, 16})
             for (bool alternate : {false, true})
               for (const char *factors : {"", "w8", "mxfp4"}) {
@@ -108,7 +108,7 @@ TEST(WeightScheme, EveryCombinationReadsBack) {
                 if (pairAlone || coded)
                   schemes.push_back(s);
               }
-  EXPECT_EQ(schemes.size(), 5u * (5 + 3 * 2 * 2 * 3 + 2 * 3) + 2u * 4 * 3);
+  EXPECT_EQ(schemes.size(), 5u * (5 + 3 * 2 * 2 * 3 + 2 * 3) + 2u * 5 * 3);
   for (const WeightScheme &s : schemes) {
     std::string text = weightSchemeText(s);
     auto back = parseWeightScheme(text);
@@ -183,8 +183,9 @@ TEST(WeightScheme, RefusesWithPlaceExpectationAndFinding) {
                          "hqq, got \"gptq:awq\""},
       {"w4g64:svd", "scheme \"w4g64:svd\": not understood, expected rtn, gptq, awq or hqq, got "
                     "\"svd\""},
-      {"svd25:gptq", "scheme \"svd25:gptq\": not understood, expected svd, asvd or svd-llm, got "
-                     "\"gptq\""},
+      {"svd25:gptq",
+       "scheme \"svd25:gptq\": not understood, expected svd, asvd, svd-llm or svd-llm-v2, got "
+       "\"gptq\""},
       {"svd", "scheme \"svd\": not understood, expected svdPERCENT with 0 < PERCENT < 100, got "
               "\"svd\""},
       {"svd0", "scheme \"svd0\": not understood, expected svdPERCENT with 0 < PERCENT < 100, got "

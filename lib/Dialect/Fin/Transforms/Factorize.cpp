@@ -20,30 +20,19 @@ namespace {
 struct Factorize final : fingpt::fin::impl::FinFactorizeBase<Factorize> {
   using FinFactorizeBase::FinFactorizeBase;
   Status run();
-  Status allocateRanks(const WeightScheme &parsed);
+  Status chooseRanks(const WeightScheme &parsed);
   void runOnOperation() override {
     if (Status s = run(); !s) {
       emitError(getOperation().getLoc(), s.error().message());
       signalPassFailure();
     }
   }
-  llvm::StringMap<double> removedOf; ///< by weight, with `allocate`
+  llvm::StringMap<WeightScheme> schemes; ///< by weight, if ranks are allotted
 };
 } // namespace
 
-/// "model.layers.7.mlp.up_proj.weight" without its number: matrices of one type.
-static std::string typeOf(StringRef name) {
-  SmallVector<StringRef> parts;
-  name.split(parts, '.');
-  std::string type;
-  for (StringRef part : parts)
-    if (part.empty() || !llvm::all_of(part, llvm::isDigit))
-      type += "." + part.str();
-  return type;
-}
-
-/// Ranks from the spectra of the whitened weights (SVD-LLM v2), as shares removed.
-Status Factorize::allocateRanks(const WeightScheme &parsed) {
+/// Ranks from the spectra of the whitened weights (SVD-LLM v2).
+Status Factorize::chooseRanks(const WeightScheme &parsed) {
   Result<std::shared_ptr<ParamStore>> params = modelParams(getOperation());
   Result<NameFilter> filter = NameFilter::parse(only, skip);
   if (!params)
@@ -67,31 +56,24 @@ Status Factorize::allocateRanks(const WeightScheme &parsed) {
       Result<DenseWeight> dense = denseWeight(w.weight, **params);
       if (!dense)
         return dense.takeError();
-      Whitener whitener = Whitener::identity(w.cols());
+      std::optional<Gram> gram;
       if (statistics) {
-        Result<Gram> gram = statistics->gram(w.name);
-        if (!gram)
-          return gram.takeError();
-        for (int64_t i = 0; i < gram->columns(); ++i)
-          for (int64_t j = i; j < gram->columns(); ++j)
-            gram->h(i, j) /= double(std::max<int64_t>(1, gram->samples));
-        Result<Whitener> white = whitenerOf(*gram, parsed.truncation);
-        if (!white)
-          return white.error().in(w.name);
-        whitener = std::move(*white);
+        Result<Gram> found = statistics->gram(w.name);
+        if (!found)
+          return found.takeError();
+        gram = std::move(*found);
       }
-      Result<std::vector<double>> sigma = whitenedSpectrum(Matrix<double>(dense->view()), whitener);
-      if (!sigma)
-        return sigma.error().in(w.name);
-      int type = types.try_emplace(typeOf(w.name), int(types.size())).first->second;
-      spectra.push_back({w.rows(), w.cols(), std::move(*sigma), type});
+      Result<Spectrum> spectrum =
+          spectrumOf({w.name, dense->view(), gram ? &*gram : nullptr}, parsed);
+      if (!spectrum)
+        return spectrum.takeError();
+      spectrum->type = types.try_emplace(kindOfName(w.name), int(types.size())).first->second;
+      spectra.push_back(std::move(*spectrum));
       names.push_back(w.name);
     }
-  std::vector<int64_t> ranks = compress::allocateRanks(spectra, 1 - parsed.removed);
-  for (size_t i = 0; i < names.size(); ++i) {
-    double parameters = double(ranks[i]) * double(spectra[i].rows + spectra[i].cols);
-    removedOf[names[i]] = 1 - parameters / (double(spectra[i].rows) * double(spectra[i].cols));
-  }
+  std::vector<WeightScheme> chosen = allotRanks(spectra, parsed);
+  for (size_t i = 0; i < names.size(); ++i)
+    schemes[names[i]] = chosen[i];
   return Status::ok();
 }
 
@@ -102,15 +84,13 @@ Status Factorize::run() {
   if (parsed->codes || parsed->keep())
     return Error::at("scheme " + quote(scheme), "is no low-rank pair", "such as svd25",
                      "a quantization (fin-quantize-weights)");
-  if (allocate)
-    if (Status s = allocateRanks(*parsed); !s)
+  if (allotsRanks(*parsed))
+    if (Status s = chooseRanks(*parsed); !s)
       return s;
   auto counts =
       rewriteWeights(getOperation(), {stats, only, skip, false, false}, [&](const LinearWeight &w) {
-        WeightScheme mine = *parsed;
-        if (auto it = removedOf.find(w.name); it != removedOf.end())
-          mine.removed = std::max(it->second - 1e-9, 1e-9);
-        return mine;
+        auto mine = schemes.find(w.name);
+        return mine == schemes.end() ? *parsed : mine->second;
       });
   if (!counts)
     return counts.takeError();

@@ -155,6 +155,14 @@ int64_t layerOfName(StringRef name) {
   return -1;
 }
 
+std::string kindOfName(StringRef name) {
+  SmallVector<StringRef> parts;
+  name.split(parts, '.');
+  llvm::erase_if(parts,
+                 [](StringRef part) { return !part.empty() && llvm::all_of(part, llvm::isDigit); });
+  return llvm::join(parts, ".");
+}
+
 Result<NameFilter> NameFilter::parse(const std::string &only, const std::string &skip) {
   NameFilter filter;
   for (auto [text, name, target] :

@@ -294,15 +294,14 @@ def FinFactorize : Pass<"fin-factorize", "::mlir::ModuleOp"> {
     %w = fin.low_rank (arith.extf %b), (arith.extf %a)
     ```
 
-    `svd25+w8` rounds the factors to 8 bits in the same step. With `allocate` the share is that of all
-    weights together: ranks follow the spectra (SVD-LLM v2).
+    `svd25+w8` rounds the factors to 8 bits in the same step. With `:svd-llm-v2` the share is that of
+    all weights together: ranks follow the spectra.
   }];
   let options = [
-    Option<"scheme", "scheme", "std::string", "\"svd25\"", "svdPERCENT, with :svd, :asvd or :svd-llm">,
+    Option<"scheme", "scheme", "std::string", "\"svd25\"", "svdPERCENT, with :svd, :asvd, :svd-llm or :svd-llm-v2">,
     Option<"stats", "stats", "std::string", "\"\"", "Statistics from fingpt calibrate">,
     Option<"only", "only", "std::string", "\"\"", "Regular expression: weights by name">,
-    Option<"skip", "skip", "std::string", "\"\"", "Regular expression: weights to leave alone">,
-    Option<"allocate", "allocate", "bool", "false", "Ranks by spectrum, not uniform">
+    Option<"skip", "skip", "std::string", "\"\"", "Regular expression: weights to leave alone">
   ];
   let statistics = [
     Statistic<"numFactorized", "factorized", "Weights that became pairs">,

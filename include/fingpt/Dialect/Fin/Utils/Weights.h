@@ -57,6 +57,8 @@ std::string weightName(mlir::Value weight);
 
 /// The layer number in a weight's name, or -1.
 int64_t layerOfName(llvm::StringRef name);
+/// The name without numbers between its dots: one for the same matrix of every layer.
+std::string kindOfName(llvm::StringRef name);
 
 /// Which weights a pass is for, by name.
 class NameFilter {
