@@ -1,0 +1,306 @@
+"""Runs of fingpt compress: killed and gone on with, refused, and what they may replace."""
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from import_bridge import binary
+from test_import_huggingface import make
+from tiny_models import CONTEXT, add_tokenizer, changed, compress, digest, fingpt
+
+
+def test_dry_run_writes_nothing(tmp_path, llama, text):
+    plan = json.loads(fingpt("compress", llama, "--calib", text, "--scheme", "w4g32", "--dry-run",
+                             "--json").stdout)
+    run = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--json")
+    assert plan["bytes_after"] == json.loads(run.stdout)["bytes_after"]
+
+
+def test_memory_is_asked_for_the_text_that_is_there(tmp_path, llama, text):
+    plan = fingpt("compress", llama, "-o", tmp_path / "out", "--calib", text, "--tokens", 1 << 30,
+                  "--scheme", "w4g32", "--dry-run", "--json")
+    assert json.loads(plan.stdout)["peak_bytes"] < 1 << 30
+
+
+def test_recipe_file_says_the_same(tmp_path, llama, text):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("scheme: w3g32+lr4\nembeddings: w8\nlayers:\n  down_proj: w5g32\n"
+                      f"calibration: {{tokens: {16 * CONTEXT}, context: {CONTEXT}}}\n")
+    fingpt("compress", llama, "-o", tmp_path / "a", "--calib", text, "--recipe", recipe,
+           "--eval-chunks", 4)
+    compress(llama, tmp_path / "b", text, "--scheme", "w3g32+lr4", "--embeddings", "w8",
+             "--layer", "down_proj=w5g32")
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+
+
+def phase_of(out):
+    """How far the run that writes `out` has come, by what it has made durable. With the record of
+    the last segment there, both models are compared."""
+    if out.exists():
+        return "published"
+    if list(out.parent.glob(f".{out.name}.partial-*")):
+        return "writing"
+    partial = out.parent / (out.name + ".partial")
+    segments = len(list(partial.glob("segment-*.json")))
+    if segments:
+        return f"segment {segments}"
+    try:
+        return "segment 0" if "measured" in json.loads((partial / "state.json").read_text()) \
+            else "calibration"
+    except OSError:
+        return "start"
+
+
+def phases_until(process, out, wanted=None):
+    """Polls until the run is over or in a phase of `wanted`: when each phase was first seen."""
+    seen = {}
+    while process.poll() is None:
+        phase = phase_of(out)
+        seen.setdefault(phase, time.monotonic())
+        if wanted and phase in wanted:
+            break
+        time.sleep(0.0005)
+    return seen
+
+
+@pytest.mark.parametrize("options, share", [
+    (["--bpw", "4.0", "--candidates", "w3g32,w4g32,w6g32"], 1),
+    (["--max-ppl", "1%", "--candidates", "w3g32,w4g32,w6g32,w8g32"], 4),
+    (["--scheme", "slice25+w8"], 4),
+    (["--scheme", "svd40:svd-llm-v2"], 4),
+    (["--scheme", "w4g32", "own text"], 4)])
+def test_interrupted_runs_end_with_the_same_bytes(options, share, tmp_path, llama, text):
+    """kill -9 in every phase; the same command goes on, and leaves nothing else behind."""
+    kills = max(1, int(os.environ.get("FINGPT_KILLS", 50)) // share)
+    rng = random.Random(11)
+    own = "own text" in options
+    options = ["--tokens", str(8 * CONTEXT), *options[:-1]] if own else \
+        ["--tokens", str(16 * CONTEXT), "--calib", str(text), *options]
+
+    def start(out, cache):
+        shutil.rmtree(cache / "measurements", ignore_errors=True)  # of the attempts before
+        return subprocess.Popen(
+            [binary("fingpt"), "compress", str(llama), "-o", str(out), "--context", str(CONTEXT),
+             "--eval-chunks", "4", *options],
+            env={**os.environ, "FINGPT_CACHE_DIR": str(cache)},
+            stdout=subprocess.DEVNULL, stderr=(tmp_path / "stderr").open("w"))
+
+    warm = tmp_path / "cache"
+    for name in ("first", "whole"):  # the second finds its code compiled
+        process = start(tmp_path / name, warm)
+        seen = phases_until(process, tmp_path / name)
+        assert process.returncode == 0
+        end = time.monotonic()
+    expected = digest(tmp_path / "whole")
+    assert digest(tmp_path / "first") == expected
+    names = sorted(seen.keys() - {"published"}, key=seen.get)
+    begins = [*(seen[name] for name in names), end]
+    lasts = {name: begins[i + 1] - begins[i] for i, name in enumerate(names)}
+
+    # Each attempt is killed in a few phases, one after the other, and then finishes.
+    hit, attempt = {}, 0
+    missed = set(names) if kills >= 50 else set()
+    while sum(hit.values()) < kills or (missed and attempt < kills):
+        out = tmp_path / f"run{attempt}" / "out"
+        out.parent.mkdir()
+        cache = out.parent / "cache" if attempt % 4 == 3 else warm  # compiles: killed there too
+        attempt += 1
+        rarest = sorted(names, key=lambda name: (hit.get(name, 0), rng.random()))
+        targets = sorted(rarest[:4] + rng.choices(names, k=1), key=names.index)
+        for target in targets:
+            process = start(out, cache)
+            phases_until(process, out, {*names[names.index(target):], "published"})
+            time.sleep(rng.uniform(0, lasts[target]))
+            process.kill()
+            process.wait()
+            if process.returncode == 0:
+                break
+            phase = phase_of(out)
+            hit[phase] = hit.get(phase, 0) + 1
+            missed.discard(phase)
+        if process.returncode != 0:
+            assert start(out, cache).wait() == 0, (tmp_path / "stderr").read_text()
+        assert digest(out) == expected
+        assert {p.name for p in out.parent.iterdir()} <= {"out", "cache"}
+    print(f"{sum(hit.values())} kills in {attempt} runs:", dict(sorted(hit.items())))
+    assert not missed, hit
+
+
+def test_another_recipe_is_not_resumed(tmp_path, llama, text):
+    out = tmp_path / "out"
+    partial = tmp_path / "out.partial"
+    command = [binary("fingpt"), "compress", str(llama), "-o", str(out), "--calib", str(text),
+               "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--scheme", "w4g32"]
+    for _ in range(100):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (partial / "segment-0001.json").exists():
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        if partial.exists():
+            break
+        subprocess.run(["rm", "-rf", str(out)], check=True)
+    assert partial.exists()
+    error = compress(llama, out, text, "--scheme", "w3g32", code=1).stderr
+    assert "another recipe" in error and "w4g32" in error and "w3g32" in error
+    compress(llama, out, text, "--scheme", "w3g32", "--force")
+    assert json.loads((out / "report.json").read_text())["recipe"]["scheme"] == "w3g32"
+
+
+def test_a_refused_rewrite_leaves_nothing(tmp_path, text):
+    make(tmp_path / "model", "gemma2")
+    add_tokenizer(tmp_path / "model")
+    error = compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "slice20+w4",
+                     code=1).stderr
+    assert "the residual stream has no free basis" in error
+    assert not (tmp_path / "out.partial").exists() and not (tmp_path / "out").exists()
+
+
+def test_existing_output_is_not_overwritten(tmp_path, llama, text):
+    first = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--json")
+    before = digest(tmp_path / "out")
+    # The same run has nothing left to do.
+    again = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--json")
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert "finished before" in again.stderr and "layers.0" not in again.stderr
+    assert digest(tmp_path / "out") == before
+    error = compress(llama, tmp_path / "out", text, "--scheme", "w3g32", code=1).stderr
+    assert "--force" in error
+    assert digest(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("verb", ["import", "compress"])
+def test_force_replaces_models_only(verb, tmp_path, llama, text):
+    """Neither what is being read nor anything else."""
+    rest = ["--scheme", "w8:rtn", "--no-calib"] if verb == "compress" else []
+    source = tmp_path / "here/model"
+    fingpt("import", llama, "-o", source)
+    (tmp_path / "borrows").mkdir()
+    shutil.copy(source / "graph.mlir", tmp_path / "borrows")
+    (tmp_path / "borrows/model.safetensors").symlink_to(source / "model.safetensors")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(source)
+    before = digest(source)
+
+    def refused(out, why, source=source, *options, cwd=None):
+        run = subprocess.run([binary("fingpt"), verb, str(source), "-o", str(out), "--force",
+                              "--quiet", *map(str, rest), *map(str, options)],
+                             capture_output=True, text=True, timeout=600, cwd=cwd)
+        assert run.returncode == 1 and run.stderr.count("\n") == 1 and why in run.stderr, run
+
+    refused(source, "holds what is read")
+    refused(tmp_path / "here", "holds what is read")
+    refused(tmp_path / "here/../here/model/", "holds what is read")
+    refused(source, "holds what is read", source / "graph.mlir")
+    refused(source, "holds what is read", tmp_path / "link")
+    refused(source, "holds what is read", llama, "--tokenizer", source / "tokenizer.json")
+    refused(source, "holds what is read", tmp_path / "borrows/graph.mlir")
+    refused(tmp_path / "link", "is no directory")
+    refused(tmp_path / "notes", "expected a model directory")
+    refused(tmp_path / "file", "is no directory")
+    refused(".", "a name of its own", cwd=tmp_path / "notes")
+    assert digest(source) == before
+    assert (tmp_path / "notes/a.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+    for _ in range(2):
+        fingpt(verb, source, "-o", tmp_path / "out", "--force", *rest)
+
+
+def test_force_replaces_statistics_only(tmp_path, llama, text):
+    source = tmp_path / "model"
+    shutil.copytree(llama, source)
+    before = digest(source)
+    options = ["--text", text, "--context", CONTEXT, "--tokens", 4 * CONTEXT, "--force"]
+    for out in (source / "model.safetensors", source / "config.json", text):
+        error = fingpt("calibrate", source, *options, "-o", out, code=1).stderr
+        assert error.count("\n") == 1 and "expected a file of statistics" in error
+    assert digest(source) == before
+    for _ in range(2):
+        fingpt("calibrate", source, *options, "-o", source / "statistics.safetensors")
+
+
+def test_unfinished_runs_are_told_from_other_directories(tmp_path, llama, text):
+    model = tmp_path / "model.partial"
+    shutil.copytree(llama, model)
+    before = digest(model)
+    for force in ([], ["--force"]):
+        error = compress(model, tmp_path / "model", text, "--scheme", "w4g32", *force,
+                         code=1).stderr
+        assert "is not used" in error and "an unfinished run" in error
+    assert digest(model) == before
+    state = tmp_path / "out.partial/state.json"
+    state.parent.mkdir()
+    state.write_text('{"fingerprint": {}}')
+    error = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", code=1).stderr
+    assert "another version" in error and "--force" in error
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--force")
+    assert not state.parent.exists()
+
+
+@pytest.mark.parametrize("name,place", [
+    ("model.layers.1.mlp.up_proj.weight", (3, 5)), ("model.layers.1.input_layernorm.weight", (7,)),
+    ("model.embed_tokens.weight", (11, 2))])
+@pytest.mark.parametrize("options", [["--tier", "fast"], ["--scheme", "w4g32"],
+                                     ["--bpw", "4"]])
+def test_values_that_are_not_finite_are_named(name, place, options, tmp_path, llama, text):
+    """Where they lie, not where what they make is found first; and in what stays as it is."""
+    def edit(tensors):
+        tensors[name] = tensors[name].copy()
+        tensors[name][place] = np.nan
+    source = changed(tmp_path / "model", llama, edit)
+    error = compress(source, tmp_path / "out", text, *options, code=1).stderr
+    assert f"{name}[{', '.join(map(str, place))}]: value, expected a finite number" in error
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_changed_model_is_not_resumed(tmp_path, llama, text):
+    """One byte anywhere in the weights makes it another."""
+    def edit(tensors):
+        name = "model.layers.1.mlp.down_proj.weight"
+        tensors[name] = tensors[name].copy()
+        tensors[name][-1, -1] += 1e-3
+    source = tmp_path / "model"
+    shutil.copytree(llama, source)
+    compress(source, tmp_path / "out", text, "--scheme", "w4g32")
+    assert "was finished before" in compress(source, tmp_path / "out", text, "--scheme",
+                                             "w4g32").stderr
+    other = changed(tmp_path / "other", llama, edit)
+    shutil.copy(other / "model.safetensors", source)
+    error = compress(source, tmp_path / "out", text, "--scheme", "w4g32", code=1).stderr
+    assert "exists already" in error
+
+
+@pytest.mark.parametrize("options,problem,code", [
+    (["--calib", "{empty}", "--scheme", "w4g32"], "too short", 1),
+    (["--max-ppl", "2%", "--tokens", 10**6], "needs held-out text", 1),
+    (["--max-ppl", "2%", "--eval-chunks", 0], "needs held-out text", 1),
+    (["--max-ppl", "2"], "such as 2%", 2),
+    (["--scheme", "w4g32", "--tier", "best"], "contradiction", 2),
+    (["--scheme", "w4g32", "--size", "1MiB"], "contradiction", 2),
+    (["--tier", "fast", "--size", "1MiB"], "contradiction", 2),
+    (["--scheme", "w4", "--embeddings", "svd25:svd-llm-v2"], "is for linears", 1),
+    (["--bpw", 4, "--candidates", "w4g32,svd25:svd-llm-v2"], "the budget allots", 2),
+])
+def test_what_is_refused_leaves_nothing(options, problem, code, tmp_path, llama, text):
+    (tmp_path / "empty.txt").touch()
+    options = [str(o).format(empty=tmp_path / "empty.txt") for o in options]
+    options = options if "--calib" in options else ["--calib", text, *options]
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--context", CONTEXT, *options,
+                 code=code)
+    assert problem in run.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_method_without_its_statistics_is_refused_at_once(tmp_path, llama):
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--no-calib", "--scheme", "w4g32",
+                 "--layer", r"layers\.1\.mlp.down=w4g32:gptq", code=1)
+    assert "model.layers.1.mlp.down_proj.weight" in run.stderr
+    assert not re.search(r"\d+/\d+ ", run.stderr)  # no weight was compressed
+    assert not list(tmp_path.iterdir())
