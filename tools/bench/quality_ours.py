@@ -25,8 +25,8 @@ from quality_eval import ROOT, digest, logits_of, tensor_bytes
 from safetensors.torch import load_file
 
 # What budgets choose from. 576 and 1536 inputs are multiples of 96 and 192, too.
-CANDIDATES = ("w2g96", "w2g64", "w2g32", "w3g192", "w3g64", "w3g32", "w4g192", "w4g128", "w4g64",
-              "w4g32-min", "w5g64")
+CANDIDATES = ("w2g192", "w2g96", "w2g64", "w2g32", "w3g192", "w3g64", "w3g32", "w4g192", "w4g128",
+              "w4g64", "w4g32-min", "w5g64")
 
 
 def binary(name):
