@@ -16,11 +16,11 @@
 
 #include "fingpt/Compress/Allocate.h"
 #include "fingpt/Support/Build.h"
+#include "fingpt/Support/Memory.h"
 
 #include "llvm/TargetParser/Host.h"
 
 #include <cmath>
-#include <unistd.h>
 #include <xxhash.h>
 
 using namespace mlir;
@@ -233,13 +233,13 @@ Status Compression::measureForms(const compress::WeightProblem &problem,
   return Status::ok();
 }
 
-/// The dense model stays in memory for probes.
+/// The dense model stays in memory for probes. What is free at the moment has no say: the same
+/// command is to choose the same forms.
 bool Compression::canProbe() const {
   uint64_t dense = 0;
   for (const PlannedWeight &w : summary.plan.weights)
     dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
-  auto available = uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
-  return dense < available / 2;
+  return dense < systemMemory().total / 2;
 }
 
 /// A file for the measurements of this graph under these statistics by this program, if there is a

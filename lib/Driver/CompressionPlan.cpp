@@ -1,11 +1,13 @@
 // What a run will take, before it takes it: bytes, memory, time.
 #include "Compression.h"
 
+#include "fingpt/Runtime/ThreadPool.h"
+#include "fingpt/Support/Memory.h"
+
 #include "llvm/ADT/StringSet.h"
 
 #include <filesystem>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 using namespace mlir;
 
@@ -37,12 +39,11 @@ static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
   return bytesBeside(std::move(seen), graph, params);
 }
 
-static uint64_t availableMemory() {
-  return uint64_t(::sysconf(_SC_AVPHYS_PAGES)) * uint64_t(::sysconf(_SC_PAGESIZE));
-}
-
+/// Close enough to say what fits and whether to wait: within a quarter of what SmolLM2-135M took.
 static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
                      bool decoder) {
+  constexpr uint64_t Program = uint64_t(135) << 20;
+  constexpr double FlopsPerThread = 20e9, ProbeTokens = 256;
   const Recipe &recipe = options.recipe;
   bool statistics =
       options.calibration || (options.selfText && decoder && recipe.wantsCalibration());
@@ -50,27 +51,38 @@ static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t
   if (options.calibration) // a token takes a byte at least
     tokens = std::min(tokens, double(options.calibration->text.size()));
   double flops = 0;
-  uint64_t largest = 0, dense = 0;
+  uint64_t largest = 0, largestStored = 0, weights = 0;
   for (const PlannedWeight &w : plan.weights) {
     double m = double(w.rows), n = double(w.cols);
     largest = std::max(largest, uint64_t(w.rows) * uint64_t(w.cols));
-    dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
+    largestStored = std::max(largestStored, w.bytesBefore);
+    weights += uint64_t(w.rows) * uint64_t(w.cols);
     if (w.table)
       continue;
     flops += tokens * (3 * m * n + 2 * n * n / 3);
-    double methods = recipe.hasBudget() ? double(recipe.candidates.size()) : 1;
     if (!w.scheme.keep() && tokens > 0)
-      flops += methods * (3 * m * n * n + 2 * n * n * n);
+      flops += 3 * m * n * n + 2 * n * n * n;
+    if (recipe.hasBudget())
+      flops += double(recipe.candidates.size()) * (6 * m * n * n + 2 * n * n * n);
     if (w.scheme.residualRank > 0 || w.scheme.removed > 0)
       flops += 20 * std::min(m, n) * m * n;
   }
-  plan.seconds = flops / 40e9 + double(dense) / 1e9;
-  plan.peakBytes = uint64_t(tokens) * uint64_t(width) * 4 + largest * 16;
+  // A probe runs what comes behind its weight: half of the model on average.
   if (recipe.hasBudget())
-    plan.peakBytes += dense;
+    flops += double(plan.weights.size()) * ProbeTokens * double(weights);
+  plan.seconds = flops / (FlopsPerThread * ThreadPool::global().size()) + 4 * double(weights) / 1e9;
+  uint64_t work = 2 * largestStored; // from file to file
+  if (tokens > 0) {
+    uint64_t streams = recipe.sequential && decoder ? 2 : 1;
+    work = streams * uint64_t(tokens) * uint64_t(width) * 4 + 16 * largest;
+    plan.mappedBytes = plan.bytesBefore;
+  }
+  if (recipe.hasBudget())
+    work += 4 * weights;
   // The heads of both models.
   if (options.evaluationChunks > 0 && decoder)
-    plan.peakBytes = std::max(plan.peakBytes, 12 * largest);
+    work = std::max(work, 12 * largest);
+  plan.peakBytes = Program + plan.mappedBytes + work;
 }
 
 /// Tables alone are looked up in: their elements, with those of norms and biases, are
@@ -144,17 +156,18 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
                        bytesText(budget));
     plan->bytesAfter = std::min(budget, plan->bytesBefore);
   }
-  if (uint64_t available = availableMemory(); plan->peakBytes > available)
-    return Error::at("memory", "too little", bytesText(plan->peakBytes) + " for this recipe",
+  uint64_t needed = plan->peakBytes - plan->mappedBytes; // the system takes those back
+  if (uint64_t available = systemMemory().available; needed > available)
+    return Error::at("memory", "too little", bytesText(needed) + " for this recipe",
                      bytesText(available) + " available");
   if (!options.output.empty()) {
     std::filesystem::path directory = std::filesystem::absolute(options.output).parent_path();
     struct statvfs disk{};
-    uint64_t needed = 2 * plan->bytesAfter;
+    uint64_t written = 2 * plan->bytesAfter;
     if (::statvfs(directory.c_str(), &disk) == 0 &&
-        uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < needed)
+        uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize) < written)
       return Error::at(escaped(directory.string(), 1000), "too little disk space",
-                       bytesText(needed),
+                       bytesText(written),
                        bytesText(uint64_t(disk.f_bavail) * uint64_t(disk.f_frsize)));
   }
   return plan;

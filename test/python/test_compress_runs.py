@@ -1,6 +1,7 @@
 """Runs of fingpt compress: killed and gone on with, refused, and what they may replace."""
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -26,6 +27,24 @@ def test_memory_is_asked_for_the_text_that_is_there(tmp_path, llama, text):
     plan = fingpt("compress", llama, "-o", tmp_path / "out", "--calib", text, "--tokens", 1 << 30,
                   "--scheme", "w4g32", "--dry-run", "--json")
     assert json.loads(plan.stdout)["peak_bytes"] < 1 << 30
+
+
+@pytest.mark.parametrize("options", [["--scheme", "w4g32"], ["--tier", "fast", "--no-calib"],
+                                     ["--bpw", "4", "--candidates", "w3g32,w4g32"]])
+def test_the_plan_says_how_much_memory(options, tmp_path, llama, text):
+    texts = [] if "--no-calib" in options else ["--calib", text]
+    command = [binary("fingpt"), "compress", str(llama), *map(str, texts), *options]
+    plan = subprocess.run([*command, "--dry-run", "--json"], capture_output=True, check=True)
+    process = subprocess.Popen([*command, "-o", str(tmp_path / "out"), "--quiet"],
+                               stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+            peak = 1024 * int(found[1])
+        time.sleep(0.005)
+    assert process.returncode == 0
+    assert 0.6 < json.loads(plan.stdout)["peak_bytes"] / peak < 1.6
 
 
 def test_recipe_file_says_the_same(tmp_path, llama, text):

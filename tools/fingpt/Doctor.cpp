@@ -3,12 +3,12 @@
 #include "fingpt/Codegen/CPU/JIT.h"
 #include "fingpt/Runtime/ThreadPool.h"
 #include "fingpt/Support/Json.h"
+#include "fingpt/Support/Memory.h"
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <dlfcn.h>
-#include <fstream>
 #include <unistd.h>
 
 namespace fingpt::cli {
@@ -19,16 +19,6 @@ struct Finding {
   std::string what, detail;
 };
 } // namespace
-
-static uint64_t availableMemory() {
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  uint64_t kilobytes;
-  while (file >> key >> kilobytes >> unit)
-    if (key == "MemAvailable:")
-      return kilobytes * 1024;
-  return 0;
-}
 
 static std::vector<Finding> examine() {
   std::vector<Finding> out;
@@ -44,7 +34,7 @@ static std::vector<Finding> examine() {
                  std::to_string(ThreadPool::global().size()) + " used of " +
                      std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) +
                      " cores (FINGPT_THREADS changes it)"});
-  uint64_t memory = availableMemory();
+  uint64_t memory = systemMemory().available;
   out.push_back({memory < (2ull << 30) ? "note" : "ok", "memory",
                  std::to_string(memory >> 20) + " MiB available"});
   std::string cache = defaultCacheDirectory();

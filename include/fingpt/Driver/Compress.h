@@ -59,8 +59,9 @@ struct CompressPlan {
   uint64_t bytesAfter = 0;  ///< predicted; with a budget the budget
   uint64_t otherBytes = 0;  ///< of parameters that no scheme touches
   uint64_t parameters = 0;
-  uint64_t peakBytes = 0; ///< estimate of memory
-  double seconds = 0;     ///< estimate
+  uint64_t peakBytes = 0;   ///< estimate of memory, as tools show it
+  uint64_t mappedBytes = 0; ///< of that, pages of the source, which the system can take back
+  double seconds = 0;       ///< estimate
 };
 
 /// Which weights get which form. With a budget the forms are those of the smallest and largest
