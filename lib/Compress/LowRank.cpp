@@ -152,10 +152,11 @@ int64_t compress::largestPayingRank(int64_t rows, int64_t cols) {
 
 double compress::removedForRank(int64_t rows, int64_t cols, int64_t rank, int64_t align) {
   double exact = 1 - double(rank) * double(rows + cols) / (double(rows) * double(cols));
-  for (double digits = 100; digits < 1e14; digits *= 10)
-    if (double share = std::floor(exact * digits) / digits;
-        share > 0 && rankForRatio(rows, cols, 1 - share, align) == rank)
+  for (int decimals = 2; decimals < 14; ++decimals) {
+    double unit = std::pow(10.0, decimals), share = std::floor(exact * unit) / unit;
+    if (share > 0 && rankForRatio(rows, cols, 1 - share, align) == rank)
       return share;
+  }
   return exact;
 }
 
