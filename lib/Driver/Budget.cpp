@@ -394,9 +394,17 @@ Status Compression::allocate() {
   if (recipe.size || recipe.bitsPerWeight) {
     uint64_t budget =
         recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
-    if (budget < fixed)
-      return Error::at("budget", "out of reach",
-                       "more than " + bytesText(fixed) + " that no candidate touches",
+    uint64_t least = fixed;
+    for (const compress::WeightCandidates &w : weights) {
+      auto fewest =
+          std::min_element(w.candidates.begin(), w.candidates.end(),
+                           [](const compress::Candidate &a, const compress::Candidate &b) {
+                             return a.bytes < b.bytes;
+                           });
+      least += uint64_t(fewest->bytes);
+    }
+    if (budget < least)
+      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
                        bytesText(budget));
     chosen = compress::allocateBytes(weights, int64_t(budget - fixed), limits);
   } else {
