@@ -372,9 +372,8 @@ Status Compressor::addResidual(CompressedWeight &out) {
 
 Status Compressor::factorize(CompressedWeight &out) {
   int64_t rank = rankForRatio(problem.w.rows, problem.w.cols, 1 - scheme.removed);
-  int64_t bytes = storedBytes(scheme, problem.w.rows, problem.w.cols, problem.storedNow);
   out.roundingError = 1;
-  if (rank == 0 || (problem.storedNow > 0 && bytes >= problem.storedNow)) {
+  if (!pairPays(scheme, problem.w.rows, problem.w.cols, problem.storedNow)) {
     out.note = "a low-rank pair saves no bytes";
     return Status::ok();
   }
@@ -471,7 +470,7 @@ Result<Spectrum> spectrumOf(const WeightProblem &problem, const WeightScheme &sc
   if (problem.gram && problem.gram->samples > 0)
     for (double &s : *sigma)
       s /= std::sqrt(double(problem.gram->samples));
-  return Spectrum{problem.w.rows, problem.w.cols, std::move(*sigma), 0};
+  return Spectrum{problem.w.rows, problem.w.cols, std::move(*sigma), {}};
 }
 
 std::vector<WeightScheme> allotRanks(const std::vector<Spectrum> &weights,
@@ -482,6 +481,12 @@ std::vector<WeightScheme> allotRanks(const std::vector<Spectrum> &weights,
     if (ranks[i] > 0)
       schemes[i].removed = removedForRank(weights[i].rows, weights[i].cols, ranks[i]);
   return schemes;
+}
+
+bool pairPays(const WeightScheme &scheme, int64_t rows, int64_t cols, int64_t storedNow) {
+  int64_t most = storedNow > 0 ? storedNow : INT64_MAX;
+  return rankForRatio(rows, cols, 1 - scheme.removed) > 0 &&
+         storedBytes(scheme, rows, cols, most) < most;
 }
 
 Result<CompressedWeight> compressWeight(const WeightProblem &problem, const WeightScheme &scheme) {

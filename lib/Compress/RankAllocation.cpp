@@ -16,7 +16,7 @@ public:
       : weights(weights), ranks(weights.size()) {
     for (const Spectrum &w : weights) {
       int64_t paying = std::min(largestPayingRank(w.rows, w.cols), std::min(w.rows, w.cols));
-      int64_t unit = std::max<int64_t>(1, std::min(align, paying));
+      int64_t unit = paying < align ? 1 : align; // as rankForRatio
       step.push_back(unit);
       most.push_back(paying / unit * unit);
       budget += kept * static_cast<double>(w.rows * w.cols);
@@ -95,7 +95,7 @@ double rankAt(const Spectrum &w, double kept) {
 
 std::vector<int64_t> compress::allocateRanks(const std::vector<Spectrum> &weights, double kept,
                                              int64_t align) {
-  std::map<int, std::vector<size_t>> types;
+  std::map<std::string, std::vector<size_t>> types;
   for (size_t i = 0; i < weights.size(); ++i)
     types[weights[i].type].push_back(i);
   RankBudget budget(weights, kept, align);

@@ -16,7 +16,6 @@
 
 #include "fingpt/Compress/Allocate.h"
 #include "fingpt/Support/Build.h"
-#include "fingpt/Support/Memory.h"
 
 #include "llvm/TargetParser/Host.h"
 
@@ -131,11 +130,11 @@ static double nominalBits(const WeightScheme &scheme) {
 std::vector<WeightScheme> Compression::budgetCandidates() const {
   const Recipe &recipe = options.recipe;
   const std::vector<WeightScheme> &all = recipe.candidates;
-  // Bits that the budget leaves per weight that has a choice.
-  double target = 0;
+  // What the budget leaves for weights that have a choice, and per weight.
+  double bytes = 0, target = 0;
   if (recipe.bitsPerWeight || recipe.size) {
-    double bytes = recipe.size ? double(*recipe.size)
-                               : *recipe.bitsPerWeight * double(summary.plan.parameters) / 8;
+    bytes = recipe.size ? double(*recipe.size)
+                        : *recipe.bitsPerWeight * double(summary.plan.parameters) / 8;
     double weights = 0;
     bytes -= double(summary.plan.otherBytes);
     for (const PlannedWeight &w : summary.plan.weights)
@@ -149,15 +148,28 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
   for (const WeightScheme &s : all)
     if (double bits = nominalBits(s); target == 0 || (bits > target - 1.5 && bits < target + 1.9))
       near.push_back(s);
-  bool reaches = false; // something below the target must be among them, ragged groups included
+  bool below = false; // something is well below the target
   for (const WeightScheme &s : near)
-    reaches |= nominalBits(s) < 0.97 * target;
-  if (!reaches || near.size() < 2)
+    below |= nominalBits(s) < 0.97 * target;
+  if (near.size() < 2 || !below || (target > 0 && fewestBytes(near) > bytes))
     near = all;
   // What is small enough already may stay.
   if (llvm::none_of(near, [](const WeightScheme &s) { return s.keep(); }))
     near.emplace_back();
   return near;
+}
+
+/// Of the weights that have a choice, ragged groups included.
+double Compression::fewestBytes(const std::vector<WeightScheme> &candidates) const {
+  double sum = 0;
+  for (const PlannedWeight &w : summary.plan.weights)
+    if (w.chosenByBudget()) {
+      auto fewest = int64_t(w.bytesBefore);
+      for (const WeightScheme &c : candidates)
+        fewest = std::min(fewest, compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore)));
+      sum += double(fewest);
+    }
+  return sum;
 }
 
 /// True for forms that are measured by plain rounding in place of the method to come.
@@ -233,15 +245,6 @@ Status Compression::measureForms(const compress::WeightProblem &problem,
   return Status::ok();
 }
 
-/// The dense model stays in memory for probes. What is free at the moment has no say: the same
-/// command is to choose the same forms.
-bool Compression::canProbe() const {
-  uint64_t dense = 0;
-  for (const PlannedWeight &w : summary.plan.weights)
-    dense += uint64_t(w.rows) * uint64_t(w.cols) * 4;
-  return dense < systemMemory().total / 2;
-}
-
 /// A file for the measurements of this graph under these statistics by this program, if there is a
 /// cache.
 Result<std::string> Compression::measurementsFile(bool probing) const {
@@ -264,7 +267,7 @@ Result<std::string> Compression::measurementsFile(bool probing) const {
 /// keeps segment by segment what there is.
 Status Compression::analyse() {
   using Run = SegmentedModel::Run;
-  bool probing = canProbe();
+  bool probing = canProbe(summary.plan.weights);
   Result<std::string> file = measurementsFile(probing);
   if (!file)
     return file.takeError();

@@ -1,7 +1,7 @@
 // What an unfinished compression has on disk: "OUT.partial".
 //
-//   state.json            format_version, the fingerprint of the run, and what the budget decided
-//   segment-0007.safetensors, segment-0007.json
+//   state.json            format_version, the fingerprint of the run, what was measured and
+//   allotted segment-0007.safetensors, segment-0007.json
 //                         tensors; rows of the report and the graph up to there
 //
 // A segment counts once its .json is there: it is written last, synced and renamed.

@@ -70,10 +70,12 @@ private:
 
   /// RankChoice.cpp
   Status chooseRanks();
+  Result<Json> allotRanks();
+  bool useRanks(const Json &chosen);
 
   /// Budget.cpp
   std::vector<compress::WeightScheme> budgetCandidates() const;
-  bool canProbe() const;
+  double fewestBytes(const std::vector<compress::WeightScheme> &candidates) const;
   Result<std::string> measurementsFile(bool probing) const;
   Status
   measureForms(const compress::WeightProblem &problem,
@@ -123,6 +125,10 @@ private:
 
 /// CompressionPlan.cpp: bytes of every parameter of a graph, each once.
 uint64_t storedParameterBytes(mlir::ModuleOp graph, const ParamStore &params);
+
+/// The dense model, which stays in memory for probes, is less than half of it. What is free at the
+/// moment has no say: the same command is to choose the same forms.
+bool canProbe(const std::vector<PlannedWeight> &weights);
 
 Result<CompressPlan> planGraph(mlir::ModuleOp graph, const ParamStore &params,
                                const CompressOptions &options, bool decoder);

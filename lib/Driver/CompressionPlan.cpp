@@ -39,6 +39,22 @@ static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
   return bytesBeside(std::move(seen), graph, params);
 }
 
+bool canProbe(const std::vector<PlannedWeight> &weights) {
+  uint64_t dense = 0;
+  for (const PlannedWeight &w : weights)
+    dense += 4 * uint64_t(w.rows) * uint64_t(w.cols);
+  return dense < systemMemory().total / 2;
+}
+
+/// What is in memory at once for one weight.
+static uint64_t bytesInWork(const PlannedWeight &w, bool statistics) {
+  if (!statistics && compress::roundsPlainly(w.scheme))
+    return 2 * w.bytesBefore;    // from file to file
+  constexpr uint64_t Codes = 16; // the weight, its target, codes, what is left to make good
+  constexpr uint64_t Pair = 40;  // in f64: the weight, whitened, for LAPACK, and its factors
+  return uint64_t(w.rows) * uint64_t(w.cols) * (w.scheme.removed > 0 ? Pair : Codes);
+}
+
 /// Close enough to say what fits and whether to wait: within a quarter of what SmolLM2-135M took.
 static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
                      bool decoder) {
@@ -51,11 +67,12 @@ static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t
   if (options.calibration) // a token takes a byte at least
     tokens = std::min(tokens, double(options.calibration->text.size()));
   double flops = 0;
-  uint64_t largest = 0, largestStored = 0, weights = 0;
+  uint64_t largest = 0, work = 0, weights = 0;
   for (const PlannedWeight &w : plan.weights) {
     double m = double(w.rows), n = double(w.cols);
     largest = std::max(largest, uint64_t(w.rows) * uint64_t(w.cols));
-    largestStored = std::max(largestStored, w.bytesBefore);
+    if (!w.scheme.keep())
+      work = std::max(work, bytesInWork(w, statistics));
     weights += uint64_t(w.rows) * uint64_t(w.cols);
     if (w.table)
       continue;
@@ -66,23 +83,24 @@ static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t
       flops += double(recipe.candidates.size()) * (6 * m * n * n + 2 * n * n * n);
     if (w.scheme.residualRank > 0 || w.scheme.removed > 0)
       flops += 20 * std::min(m, n) * m * n;
+    if (compress::allotsRanks(w.scheme)) // once more for the spectra
+      flops += tokens * (2 * m * n + 2 * n * n / 3) + 20 * std::min(m, n) * m * n;
   }
-  // A probe runs what comes behind its weight: half of the model on average.
-  if (recipe.hasBudget())
-    flops += double(plan.weights.size()) * ProbeTokens * double(weights);
-  plan.seconds = flops / (FlopsPerThread * ThreadPool::global().size()) + 4 * double(weights) / 1e9;
-  uint64_t work = 2 * largestStored; // from file to file
-  if (tokens > 0) {
+  if (statistics) { // hidden states, with those of the original model beside them
     uint64_t streams = recipe.sequential && decoder ? 2 : 1;
-    work = streams * uint64_t(tokens) * uint64_t(width) * 4 + 16 * largest;
+    work += streams * uint64_t(tokens) * uint64_t(width) * 4;
     plan.mappedBytes = plan.bytesBefore;
   }
-  if (recipe.hasBudget())
+  if (recipe.hasBudget() && canProbe(plan.weights)) {
     work += 4 * weights;
-  // The heads of both models.
-  if (options.evaluationChunks > 0 && decoder)
+    // A probe runs what comes behind its weight: half of the model on average.
+    flops += double(plan.weights.size()) * ProbeTokens * double(weights);
+  }
+  // Figures at the end need the heads of both models.
+  if (options.evaluationChunks > 0 && decoder && (options.evaluation || statistics))
     work = std::max(work, 12 * largest);
   plan.peakBytes = Program + plan.mappedBytes + work;
+  plan.seconds = flops / (FlopsPerThread * ThreadPool::global().size()) + 4 * double(weights) / 1e9;
 }
 
 /// Tables alone are looked up in: their elements, with those of norms and biases, are

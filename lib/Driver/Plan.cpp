@@ -46,6 +46,17 @@ bool matches(const std::string &pattern, const fin::LinearWeight &w, bool head) 
 
 } // namespace
 
+/// Ranks that are allotted later use up the share that a uniform one is rounded down from.
+static uint64_t predictedBytes(const PlannedWeight &w) {
+  int64_t bytes = compress::storedBytes(w.scheme, w.rows, w.cols, int64_t(w.bytesBefore));
+  if (!compress::allotsRanks(w.scheme) || uint64_t(bytes) == w.bytesBefore)
+    return uint64_t(bytes);
+  double kept = 1 - w.scheme.removed;
+  double share = double(compress::rankForRatio(w.rows, w.cols, kept)) * double(w.rows + w.cols) /
+                 (double(w.rows) * double(w.cols));
+  return std::min(uint64_t(double(bytes) * kept / share), w.bytesBefore);
+}
+
 Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const ParamStore &params,
                                                const Recipe &recipe) {
   std::vector<PlannedWeight> planned;
@@ -93,11 +104,11 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
       p.kept = "not computed in f32";
     }
     if (p.table && compress::allotsRanks(p.scheme))
-      return Error::at(p.name, "scheme " + compress::weightSchemeText(p.scheme) + " is for linears",
-                       "another for a table, such as svd25", "it");
+      return Error::at(p.name, "scheme of a table", "one without allotted ranks, such as svd25",
+                       quote(compress::weightSchemeText(p.scheme)));
     if (p.scheme.keep() && p.kept.empty())
       p.kept = "the recipe leaves it";
-    p.bytesAfter = uint64_t(compress::storedBytes(p.scheme, p.rows, p.cols, int64_t(*bytes)));
+    p.bytesAfter = predictedBytes(p);
     planned.push_back(std::move(p));
   }
   if (!unmatched.empty())

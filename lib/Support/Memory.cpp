@@ -39,9 +39,9 @@ constexpr Version Versions[] = {
 
 void applyLimit(const std::string &group, const Version &names, MemorySize &size) {
   std::optional<uint64_t> limit = numberIn(group + names.limit);
-  if (!limit || *limit >= size.total)
+  if (!limit)
     return;
-  size.total = *limit;
+  size.total = std::min(size.total, *limit);
   uint64_t used = numberIn(group + names.usage).value_or(0),
            freeable = sumOf(group + "/memory.stat", names.inactive, names.active);
   used -= std::min(used, freeable);
@@ -59,19 +59,23 @@ MemorySize systemMemory(const std::string &root) {
       size.total = kilobytes * 1024;
     else if (key == "MemAvailable:")
       size.available = kilobytes * 1024;
-  // "0::/path" in version 2, "4:memory:/path" in version 1. In a container the root of the mount
-  // may be the group itself.
   std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);)
-    for (size_t v = 0; v < 2; ++v) {
-      std::string_view wanted = v == 0 ? "0::" : ":memory:";
-      size_t at = line.find(wanted);
-      if (at == std::string::npos || (v == 0 && at != 0))
-        continue;
-      std::string mount = root + Versions[v].mount;
-      applyLimit(mount, Versions[v], size);
-      applyLimit(mount + line.substr(at + wanted.size()), Versions[v], size);
-    }
+  for (std::string line; std::getline(groups, line);) {
+    // "0::/path" in version 2, "4:cpu,memory:/path" in version 1.
+    size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos)
+      continue;
+    std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    bool two = controllers == ",,";
+    if (!two && controllers.find(",memory,") == std::string::npos)
+      continue;
+    // Every group above counts, down from the mount, which in a container is the group itself.
+    const Version &version = Versions[two ? 0 : 1];
+    std::string path = line.substr(second + 1);
+    for (size_t at = 0; at != std::string::npos; at = path.find('/', at + 1))
+      applyLimit(root + version.mount + path.substr(0, at), version, size);
+    applyLimit(root + version.mount + path, version, size);
+  }
   return size;
 }
 

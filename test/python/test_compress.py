@@ -232,11 +232,10 @@ def test_ranks_follow_the_spectra(tmp_path, llama, text):
         report = json.loads((tmp_path / scheme / "report.json").read_text())
         rows = [w for w in report["weights"] if "layers" in w["name"]]
         kept = sum(w["bytes_after"] for w in rows) / sum(2 * np.prod(w["shape"]) for w in rows)
-        removed[scheme] = (set(small), kept, report["quality"]["kl_mean"])
+        removed[scheme] = (set(small), kept)
         assert kept <= 0.6
-    (uniform, _, before), (allotted, kept, after) = removed.values()
+    (uniform, _), (allotted, kept) = removed.values()
     assert min(uniform) > 8 and allotted == {8} and kept > 0.57
-    assert after < before
 
 
 def test_low_rank_does_not_depend_on_the_forms_of_others(tmp_path, llama, text):

@@ -47,6 +47,52 @@ def test_the_plan_says_how_much_memory(options, tmp_path, llama, text):
     assert 0.6 < json.loads(plan.stdout)["peak_bytes"] / peak < 1.6
 
 
+def test_the_plan_grows_with_what_a_recipe_holds(tmp_path, text):
+    """A model of 300 MB, a hole in a file. None of it is read for a plan."""
+    hidden, inner, layers, vocabulary = 1024, 4096, 8, 32000
+    make(tmp_path / "tiny", "llama-tied")
+    config = json.loads((tmp_path / "tiny/config.json").read_text())
+    config |= {"hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers,
+               "num_attention_heads": 16, "num_key_value_heads": 16, "head_dim": 64,
+               "vocab_size": vocabulary}
+    shapes = {"model.embed_tokens.weight": [vocabulary, hidden], "model.norm.weight": [hidden]}
+    for i in range(layers):
+        shapes |= {f"model.layers.{i}.{name}.weight": shape for name, shape in {
+            "input_layernorm": [hidden], "post_attention_layernorm": [hidden],
+            **{f"self_attn.{k}_proj": [hidden, hidden] for k in "qkvo"},
+            "mlp.gate_proj": [inner, hidden], "mlp.up_proj": [inner, hidden],
+            "mlp.down_proj": [hidden, inner]}.items()}
+    header, size = {}, 0
+    for name, shape in shapes.items():
+        end = size + 2 * int(np.prod(shape))
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [size, end]}
+        size = end
+    directory = tmp_path / "model"
+    directory.mkdir()
+    add_tokenizer(directory)
+    (directory / "config.json").write_text(json.dumps(config))
+    with open(directory / "model.safetensors", "wb") as file:
+        content = json.dumps(header).encode()
+        file.write(len(content).to_bytes(8, "little") + content)
+        file.truncate(8 + len(content) + size)
+
+    def peak(*options):
+        run = fingpt("compress", directory, "--dry-run", "--json", *options)
+        return json.loads(run.stdout)["peak_bytes"]
+
+    table = 2 * vocabulary * hidden
+    program = peak("--scheme", "keep", "--embeddings", "keep", "--no-calib")
+    streamed = peak("--tier", "fast", "--no-calib")
+    calibrated = peak("--scheme", "w4g64", "--calib", text)
+    probed = peak("--bpw", "4", "--calib", text)
+    assert program < 200 << 20
+    assert streamed - program == 2 * table
+    assert peak("--scheme", "svd20:svd", "--no-calib") - program > 40 * hidden * inner - 1
+    assert calibrated > streamed + size  # the source is mapped
+    # Either the dense model, or it is more than half of this machine's memory.
+    assert probed - calibrated in (2 * size - 4 * hidden * (2 * layers + 1), 0)
+
+
 def test_recipe_file_says_the_same(tmp_path, llama, text):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("scheme: w3g32+lr4\nembeddings: w8\nlayers:\n  down_proj: w5g32\n"
@@ -70,8 +116,8 @@ def phase_of(out):
     if segments:
         return f"segment {segments}"
     try:
-        return "segment 0" if "measured" in json.loads((partial / "state.json").read_text()) \
-            else "calibration"
+        state = json.loads((partial / "state.json").read_text())
+        return "segment 0" if state.keys() & {"measured", "ranks"} else "calibration"
     except OSError:
         return "start"
 
@@ -304,7 +350,7 @@ def test_a_changed_model_is_not_resumed(tmp_path, llama, text):
     (["--scheme", "w4g32", "--tier", "best"], "contradiction", 2),
     (["--scheme", "w4g32", "--size", "1MiB"], "contradiction", 2),
     (["--tier", "fast", "--size", "1MiB"], "contradiction", 2),
-    (["--scheme", "w4", "--embeddings", "svd25:svd-llm-v2"], "is for linears", 1),
+    (["--scheme", "w4", "--embeddings", "svd25:svd-llm-v2"], "one without allotted ranks", 1),
     (["--bpw", 4, "--candidates", "w4g32,svd25:svd-llm-v2"], "the budget allots", 2),
 ])
 def test_what_is_refused_leaves_nothing(options, problem, code, tmp_path, llama, text):

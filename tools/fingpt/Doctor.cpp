@@ -36,7 +36,7 @@ static std::vector<Finding> examine() {
                      " cores (FINGPT_THREADS changes it)"});
   uint64_t memory = systemMemory().available;
   out.push_back({memory < (2ull << 30) ? "note" : "ok", "memory",
-                 std::to_string(memory >> 20) + " MiB available"});
+                 memory >> 62 ? "unknown" : std::to_string(memory >> 20) + " MiB available"});
   std::string cache = defaultCacheDirectory();
   bool writable =
       !cache.empty() && (::access(cache.c_str(), W_OK) == 0 ||

@@ -64,6 +64,8 @@ std::vector<WeightScheme> allotRanks(const std::vector<Spectrum> &weights,
 inline bool allotsRanks(const WeightScheme &scheme) {
   return scheme.truncation == Truncation::SvdLlmV2;
 }
+/// True if the low-rank pair of a scheme takes fewer bytes than the weight does now (0: not known).
+bool pairPays(const WeightScheme &scheme, int64_t rows, int64_t cols, int64_t storedNow);
 
 /// Error: names the weight; NaN or Inf in it, a method that needs statistics without them, a
 /// scheme its shape does not allow.

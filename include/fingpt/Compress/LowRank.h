@@ -95,7 +95,7 @@ double removedForRank(int64_t rows, int64_t cols, int64_t rank, int64_t align = 
 struct Spectrum {
   int64_t rows = 0, cols = 0;
   std::vector<double> sigma; ///< of w·R, with H divided by its sample count
-  int type = 0;              ///< matrices of one type (all q, all down) share a budget at first
+  std::string type;          ///< matrices of one type (all q, all down) share a budget at first
 };
 /// Ranks that keep the share `kept` of all parameters (SVD-LLM v2): within a type, the removed
 /// share of a weight is proportional to 1/ln of its loss at the uniform ratio (1/ln(1+loss)

@@ -64,9 +64,9 @@ struct CompressPlan {
   double seconds = 0;       ///< estimate
 };
 
-/// Which weights get which form. With a budget the forms are those of the smallest and largest
-/// candidate until statistics decide. Error: names what cannot be: a pattern that matches no
-/// weight, a method that needs a calibration text without one, a budget out of reach.
+/// Which weights get which form. What a budget chooses counts as w4g64 until statistics decide.
+/// Error: names what cannot be: a pattern that matches no weight, a method that needs a calibration
+/// text without one, a budget out of reach.
 Result<CompressPlan> planCompression(Model &model, const CompressOptions &options);
 
 struct CompressSummary {

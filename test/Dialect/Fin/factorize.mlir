@@ -4,7 +4,6 @@
 // RUN: %python %S/Inputs/write-stats.py %t.stats layers.0.up_proj.weight:64 layers.0.gate.weight:96
 // RUN: fingpt-opt %s --fin-factorize="scheme=svd40 stats=%t.stats" | FileCheck %s
 // RUN: fingpt-opt %s --fin-factorize="scheme=svd40:asvd stats=%t.stats" | FileCheck %s
-// RUN: fingpt-opt %s --fin-factorize="scheme=svd40:svd-llm-v2 stats=%t.stats" | FileCheck %s --check-prefix=ALLOT
 // RUN: not fingpt-opt %s --fin-factorize=scheme=w4 2>&1 | FileCheck %s --check-prefix=KIND
 // RUN: not fingpt-opt %s --fin-factorize=scheme=svd40:svd-llm 2>&1 | FileCheck %s --check-prefix=STATS
 // RUN: not fingpt-opt %s --fin-factorize=scheme=svd40:svd-llm-v2 2>&1 | FileCheck %s --check-prefix=STATS
@@ -21,8 +20,6 @@
 
 // CODES:         fin.param "layers.0.up_proj.weight.lr.b.codes" : tensor<96x16xui8>
 // CODES:         fin.param "layers.0.up_proj.weight.lr.a.codes" : tensor<16x64xui8>
-// ALLOT:         fin.param "layers.0.up_proj.weight.lr.b" : tensor<96x16xf16>
-// ALLOT:         fin.low_rank
 // KIND:          error: {{.*}}scheme "w4": is no low-rank pair
 // STATS:         error: {{.*}}layers.0.up_proj.weight{{.*}}calibration statistics
 module attributes {fin.params = "random:7"} {

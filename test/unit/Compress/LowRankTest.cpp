@@ -162,7 +162,7 @@ TEST(LowRank, AllocationMeetsTheBudgetAndBeatsUniform) {
   std::vector<Spectrum> weights;
   double whole = 0;
   for (int i = 0; i < 12; ++i) {
-    Spectrum s{i % 3 == 0 ? 192 : 576, i % 2 ? 1536 : 576, {}, i % 3};
+    Spectrum s{i % 3 == 0 ? 192 : 576, i % 2 ? 1536 : 576, {}, std::to_string(i % 3)};
     for (int64_t k = 0; k < std::min(s.rows, s.cols); ++k) // from nearly flat to steep
       s.sigma.push_back((5 + i) * std::exp(-0.002 * (1 + i) * double(k)));
     whole += double(s.rows * s.cols);
@@ -197,6 +197,12 @@ TEST(LowRank, AllocationMeetsTheBudgetAndBeatsUniform) {
       s *= 1e-6;
   EXPECT_EQ(allocateRanks(weights, 0.5).size(), weights.size());
   EXPECT_TRUE(allocateRanks({}, 0.5).empty());
+  // Less than 8 ranks pay.
+  for (auto [kept, rank] : {std::pair{0.6, 4}, std::pair{0.2, 1}}) {
+    Spectrum small{8, 96, std::vector<double>(8, 1.0), ""};
+    EXPECT_EQ(rankForRatio(8, 96, kept), rank);
+    EXPECT_EQ(allocateRanks({small}, kept), std::vector<int64_t>{rank});
+  }
 }
 
 TEST(LowRank, QuantizedFactors) {

@@ -44,6 +44,11 @@ TEST_F(Memory, ControlGroupOfVersion2) {
   write("/sys/fs/cgroup/user/app/memory.stat", "anon 2147483648\ninactive_file 536870912\n"
                                                "active_file 536870912\n");
   expect(4, 2);
+  // A group above has less.
+  write("/sys/fs/cgroup/user/memory.max", "3221225472\n");
+  write("/sys/fs/cgroup/user/memory.current", "3221225472\n");
+  write("/sys/fs/cgroup/user/memory.stat", "active_file 1073741824\n");
+  expect(3, 1);
   // In a container the mount itself is the group.
   write("/sys/fs/cgroup/memory.max", "2147483648\n");
   write("/sys/fs/cgroup/memory.current", "1073741824\n");
@@ -51,7 +56,7 @@ TEST_F(Memory, ControlGroupOfVersion2) {
 }
 
 TEST_F(Memory, ControlGroupOfVersion1) {
-  write("/proc/self/cgroup", "5:cpu:/\n4:memory:/app\n");
+  write("/proc/self/cgroup", "5:cpu:/\n4:hugetlb,memory:/app\n");
   write("/sys/fs/cgroup/memory/app/memory.limit_in_bytes", "9223372036854771712\n"); // none
   expect(8, 6);
   write("/sys/fs/cgroup/memory/app/memory.limit_in_bytes", "3221225472\n");

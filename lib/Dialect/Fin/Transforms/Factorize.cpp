@@ -48,10 +48,15 @@ Status Factorize::chooseRanks(const WeightScheme &parsed) {
   }
   std::vector<Spectrum> spectra;
   std::vector<std::string> names;
-  std::map<std::string, int> types;
   for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
     for (LinearWeight &w : linearWeights(function)) {
-      if (w.embedding || !filter->matches(w.name))
+      if (w.embedding || !filter->matches(w.name) ||
+          !cast<RankedTensorType>(w.weight.getType()).getElementType().isF32())
+        continue;
+      Result<uint64_t> now = storedBytes(w.weight, **params);
+      if (!now)
+        return now.takeError();
+      if (!pairPays(parsed, w.rows(), w.cols(), int64_t(*now)))
         continue;
       Result<DenseWeight> dense = denseWeight(w.weight, **params);
       if (!dense)
@@ -67,7 +72,7 @@ Status Factorize::chooseRanks(const WeightScheme &parsed) {
           spectrumOf({w.name, dense->view(), gram ? &*gram : nullptr}, parsed);
       if (!spectrum)
         return spectrum.takeError();
-      spectrum->type = types.try_emplace(kindOfName(w.name), int(types.size())).first->second;
+      spectrum->type = kindOfName(w.name);
       spectra.push_back(std::move(*spectrum));
       names.push_back(w.name);
     }

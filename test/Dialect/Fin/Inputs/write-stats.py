@@ -1,4 +1,4 @@
-"""Writes a statistics file for a lit test: write-stats.py OUT WEIGHT[,WEIGHT…]:COLUMNS …
+"""Writes a statistics file for a lit test: write-stats.py OUT WEIGHT[,WEIGHT…]:COLUMNS[:SCALE] …
 
 Inputs are 200 samples of correlated noise, the same at every run; every tenth column is small, one
 is large. The format stands in include/fingpt/Compress/Statistics.h.
@@ -9,9 +9,9 @@ import struct
 import sys
 
 
-def statistics(columns):
+def statistics(columns, factor):
     rng = random.Random(columns)
-    scale = [0.1 if j % 10 == 3 else 5.0 if j == 7 else 1.0 for j in range(columns)]
+    scale = [factor * (0.1 if j % 10 == 3 else 5.0 if j == 7 else 1.0) for j in range(columns)]
     samples = []
     for _ in range(200):
         common = rng.gauss(0, 1)
@@ -29,10 +29,10 @@ def statistics(columns):
 def main():
     inputs, header, data = {}, {}, b""
     for argument in sys.argv[2:]:
-        names, columns = argument.split(":")
+        names, columns, *factor = argument.split(":")
         key = names.split(",")[0]
         inputs.update({name: key for name in names.split(",")})
-        for leaf, kind, content, count in statistics(int(columns)):
+        for leaf, kind, content, count in statistics(int(columns), *map(float, factor or [1])):
             header[f"{key}.{leaf}"] = {"dtype": kind, "shape": [count],
                                        "data_offsets": [len(data), len(data) + len(content)]}
             data += content
