@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -82,12 +83,15 @@ FINGPT_AVX2_INLINE void forChunks(int64_t n, int64_t group, const Body &body) {
 }
 
 /// Calls run(first weight of the chunk, group of the chunk) for every 32 weights. The common group
-/// is known when this is compiled, for straight loops.
-template <typename Run> FINGPT_AVX2_INLINE void forRuns(const Chunk &c, const Run &run) {
-  if (c.group == 64 && c.weights % 64 == 0) {
+/// is known when this is compiled, for straight loops; `Ahead` goes with it alone.
+template <bool Ahead, typename Run, typename Next>
+FINGPT_AVX2_INLINE void forRuns(const Chunk &c, const Run &run, const Next &next) {
+  if (Ahead || (c.group == 64 && c.weights % 64 == 0)) {
     for (int64_t g = 0; g < c.groups; ++g) {
       run(64 * g, g);
       run(64 * g + 32, g);
+      if constexpr (Ahead)
+        next(c.firstGroup + g);
     }
     return;
   }
@@ -153,38 +157,46 @@ FINGPT_AVX2_INLINE __m128i combined8(const __m128i *v, const Combine &combine) {
   return halves(halves(a, c), halves(b, d));
 }
 
+/// Of groups whose maxima are combined at once.
+constexpr int64_t Together = 8;
+struct LargestOfGroups {
+  __m128i integers[Together], magnitudes[Together];
+};
+
 /// bf16 numbers of one sign are ordered as their bits are. So the largest as signed integers is the
 /// largest positive number, and the largest as unsigned ones the negative number of largest
-/// magnitude, if there are such.
+/// magnitude, if there are such. Marks `infinite` if one is NaN or Inf.
+FINGPT_AVX2_INLINE void boundsOf(const LargestOfGroups &l, float *lo, float *hi,
+                                 __m128i &infinite) {
+  __m128i above =
+      combined8(l.integers, [](__m128i a, __m128i b) FINGPT_AVX2 { return _mm_max_epi16(a, b); });
+  __m128i below =
+      combined8(l.magnitudes, [](__m128i a, __m128i b) FINGPT_AVX2 { return _mm_max_epu16(a, b); });
+  // No positive, no negative number: 0 bounds the range.
+  above = _mm_max_epi16(above, _mm_setzero_si128());
+  below = _mm_and_si128(below, _mm_srai_epi16(below, 15));
+  infinite = _mm_or_si128(infinite, _mm_cmpgt_epi16(above, _mm_set1_epi16(0x7f7f)));
+  infinite = _mm_or_si128(infinite, _mm_cmpgt_epi16(_mm_and_si128(below, _mm_set1_epi16(0x7fff)),
+                                                    _mm_set1_epi16(0x7f7f)));
+  _mm256_storeu_ps(lo, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(below), 16)));
+  _mm256_storeu_ps(hi, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(above), 16)));
+}
+
 FINGPT_AVX2_INLINE bool rangesOf(const uint16_t *w, int64_t n, int64_t group, float *lo,
                                  float *hi) {
-  constexpr int64_t Groups = 8;
   int64_t groups = (n + group - 1) / group;
   __m128i infinite = _mm_setzero_si128();
-  for (int64_t g = 0; g < groups; g += Groups) {
-    int64_t count = g + Groups < groups ? Groups : groups - g;
-    __m128i integers[Groups], magnitudes[Groups];
-    for (int64_t k = 0; k < Groups; ++k) {
+  for (int64_t g = 0; g < groups; g += Together) {
+    int64_t count = g + Together < groups ? Together : groups - g;
+    LargestOfGroups largest;
+    for (int64_t k = 0; k < Together; ++k) {
       int64_t first = (g + (k < count ? k : 0)) * group;
       Largest l = largestOf(w + first, first + group < n ? group : n - first);
-      integers[k] = l.integer;
-      magnitudes[k] = l.magnitude;
+      largest.integers[k] = l.integer;
+      largest.magnitudes[k] = l.magnitude;
     }
-    __m128i above =
-        combined8(integers, [](__m128i a, __m128i b) FINGPT_AVX2 { return _mm_max_epi16(a, b); });
-    __m128i below =
-        combined8(magnitudes, [](__m128i a, __m128i b) FINGPT_AVX2 { return _mm_max_epu16(a, b); });
-    // No positive, no negative number: 0 bounds the range.
-    above = _mm_max_epi16(above, _mm_setzero_si128());
-    below = _mm_and_si128(below, _mm_srai_epi16(below, 15));
-    infinite = _mm_or_si128(infinite, _mm_cmpgt_epi16(above, _mm_set1_epi16(0x7f7f)));
-    infinite = _mm_or_si128(infinite, _mm_cmpgt_epi16(_mm_and_si128(below, _mm_set1_epi16(0x7fff)),
-                                                      _mm_set1_epi16(0x7f7f)));
-    float bounds[2][Groups];
-    _mm256_storeu_ps(bounds[0],
-                     _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(below), 16)));
-    _mm256_storeu_ps(bounds[1],
-                     _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(above), 16)));
+    float bounds[2][Together];
+    boundsOf(largest, bounds[0], bounds[1], infinite);
     for (int64_t k = 0; k < count; ++k) {
       lo[g + k] = bounds[0][k];
       hi[g + k] = bounds[1][k];
@@ -197,6 +209,28 @@ FINGPT_AVX2 bool rangesAvx2(const uint16_t *w, int64_t n, int64_t group, float *
   if (group == 64 && n % 512 == 0) // known when this is compiled: straight loops
     return rangesOf(w, n / 512 * 512, 64, lo, hi);
   return rangesOf(w, n, group, lo, hi);
+}
+
+/// Calls pack(has, step), where step(g) finds the range of group g of the row to come if `has`.
+template <typename Pack>
+FINGPT_AVX2_INLINE void withNext(NextRow &next, int64_t n, int64_t group, const Pack &pack) {
+  if (next.bf16 && group == 64 && n % (64 * Together) == 0) {
+    LargestOfGroups largest;
+    __m128i infinite = _mm_setzero_si128();
+    pack(std::true_type(), [&](int64_t g) __attribute__((target("avx2"), always_inline)) {
+      Largest l = largestOf(next.bf16 + 64 * g, 64);
+      int64_t k = g % Together;
+      largest.integers[k] = l.integer;
+      largest.magnitudes[k] = l.magnitude;
+      if (k == Together - 1)
+        boundsOf(largest, next.lo + g - k, next.hi + g - k, infinite);
+    });
+    next.finite = _mm_testz_si128(infinite, infinite) != 0;
+    return;
+  }
+  pack(std::false_type(), [](int64_t) {});
+  if (next.bf16)
+    next.finite = rangesAvx2(next.bf16, n, group, next.lo, next.hi);
 }
 
 //===----------------------------------------------------------------------===//
@@ -229,9 +263,10 @@ template <int Bits> FINGPT_AVX2_INLINE void storeCodes(__m256i pairs, uint8_t *o
   }
 }
 
-template <int Bits, typename T>
+template <int Bits, bool Ahead, typename T, typename Next>
 FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const float *scale,
-                                   const float *zero, bool isSigned, uint8_t *out) {
+                                   const float *zero, bool isSigned, uint8_t *out,
+                                   const Next &step) {
   // Saturation clamps: at the top as code + Above is added, at the bottom as Above is taken away.
   constexpr int Above = 32767 - ((1 << Bits) - 1);
   const __m256i above = _mm256_set1_epi16(Above);
@@ -245,8 +280,9 @@ FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const f
       offset[g] = (static_cast<int32_t>(zero[c.firstGroup + g]) + Above) * 0x10001;
     }
     __m256i pairs[Chunk::Most / 32];
-    forRuns(c, [&](int64_t i, int64_t g) __attribute__((target("avx2"), always_inline)) {
-      fetch(w + n + c.first + i);
+    auto run = [&](int64_t i, int64_t g) __attribute__((target("avx2"), always_inline)) {
+      if constexpr (!Ahead)
+        fetch(w + n + c.first + i);
       ThirtyTwo q = rounded32(w + c.first + i, _mm256_set1_ps(inverse[g]));
       __m256i plus = _mm256_set1_epi32(offset[g]);
       __m256i even = _mm256_subs_epu16(_mm256_adds_epi16(q.even, plus), above);
@@ -258,7 +294,8 @@ FINGPT_AVX2_INLINE void packAffine(const T *w, int64_t n, int64_t group, const f
         pairs[i / 32] = two;
       else
         storeCodes<Bits>(two, out + (c.first + i) / 8 * Bits);
-    });
+    };
+    forRuns<Ahead>(c, run, step);
     if constexpr (Bits == 4)
       storeRuns(c.weights, n / 2, out + c.first / 2,
                 [&](int64_t r) __attribute__((target("avx2"), always_inline)) { return pairs[r]; });
@@ -375,9 +412,10 @@ FINGPT_AVX2_INLINE __m256i codesOf(const uint16_t *w, const CodebookSteps::Steps
   return _mm256_sub_epi8(start, Down ? _mm256_sign_epi8(past, sign) : past);
 }
 
-template <bool Down>
+template <bool Down, bool Ahead, typename Next>
 FINGPT_AVX2_INLINE void packCodebook(const CodebookSteps &book, const uint16_t *w, int64_t n,
-                                     int64_t group, const float *scale, uint8_t *out) {
+                                     int64_t group, const float *scale, uint8_t *out,
+                                     const Next &step) {
   forChunks(n, group, [&](const Chunk &c) __attribute__((target("avx2"), always_inline)) {
     const CodebookSteps::Steps *steps[Chunk::MostGroups];
     int32_t offset[Chunk::MostGroups]; // twice in a word
@@ -387,37 +425,44 @@ FINGPT_AVX2_INLINE void packCodebook(const CodebookSteps &book, const uint16_t *
       offset[g] = (book.offset[k] + (static_cast<int32_t>(bits >> 23) - 127) * 128) * 0x10001;
     }
     __m256i pairs[Chunk::Most / 32];
-    forRuns(c, [&](int64_t i, int64_t g) __attribute__((target("avx2"), always_inline)) {
-      fetch(w + n + c.first + i);
+    auto run = [&](int64_t i, int64_t g) __attribute__((target("avx2"), always_inline)) {
+      if constexpr (!Ahead)
+        fetch(w + n + c.first + i);
       __m256i codes = codesOf<Down>(w + c.first + i, *steps[g], _mm256_set1_epi32(offset[g]));
       pairs[i / 32] = _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x1001)); // even + 16·odd
-    });
+    };
+    forRuns<Ahead>(c, run, step);
     storeRuns(c.weights, n / 2, out + c.first / 2,
               [&](int64_t r) __attribute__((target("avx2"), always_inline)) { return pairs[r]; });
   });
 }
 
-FINGPT_AVX2 void nf4(const CodebookSteps &book, const uint16_t *w, int64_t n, int64_t group,
-                     const float *scale, uint8_t *out) {
-  packCodebook<true>(book, w, n, group, scale, out);
-}
-FINGPT_AVX2 void fp4(const CodebookSteps &book, const uint16_t *w, int64_t n, int64_t group,
-                     const float *scale, uint8_t *out) {
-  packCodebook<false>(book, w, n, group, scale, out);
+template <bool Down>
+FINGPT_AVX2 void codebook(const CodebookSteps &book, const uint16_t *w, int64_t n, int64_t group,
+                          const float *scale, uint8_t *out, NextRow &next) {
+  withNext(next, n, group,
+           [&](auto ahead, const auto &step) __attribute__((target("avx2"), always_inline)) {
+             packCodebook<Down, decltype(ahead)::value>(book, w, n, group, scale, out, step);
+           });
 }
 
 template <int Bits, typename T>
 FINGPT_AVX2 void affine(const T *w, int64_t n, int64_t group, const float *scale, const float *zero,
-                        bool isSigned, uint8_t *bytes) {
-  packAffine<Bits>(w, n, group, scale, zero, isSigned, bytes);
+                        bool isSigned, uint8_t *bytes, NextRow &next) {
+  withNext(next, n, group,
+           [&](auto ahead, const auto &step) __attribute__((target("avx2"), always_inline)) {
+             packAffine<Bits, decltype(ahead)::value>(w, n, group, scale, zero, isSigned, bytes,
+                                                      step);
+           });
 }
 template <typename T>
 void affineOf(const QuantScheme &how, const T *w, int64_t n, int64_t group, const float *scale,
-              const float *zero, uint8_t *bytes) {
-  using Pack = void (*)(const T *, int64_t, int64_t, const float *, const float *, bool, uint8_t *);
+              const float *zero, uint8_t *bytes, NextRow &next) {
+  using Pack = void (*)(const T *, int64_t, int64_t, const float *, const float *, bool, uint8_t *,
+                        NextRow &);
   static constexpr Pack ByBits[] = {affine<2, T>, affine<3, T>, affine<4, T>, affine<5, T>,
                                     affine<6, T>, affine<7, T>, affine<8, T>};
-  ByBits[how.bits - 2](w, n, group, scale, zero, how.signedCodes, bytes);
+  ByBits[how.bits - 2](w, n, group, scale, zero, how.signedCodes, bytes, next);
 }
 } // namespace
 
@@ -429,28 +474,29 @@ bool compress::rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, fl
   return rangesAvx2(bf16, n, group, lo, hi);
 }
 void compress::packAffine(const QuantScheme &how, const uint16_t *bf16, int64_t n, int64_t group,
-                          const float *scale, const float *zero, uint8_t *bytes) {
-  affineOf(how, bf16, n, group, scale, zero, bytes);
+                          const float *scale, const float *zero, uint8_t *bytes, NextRow &next) {
+  affineOf(how, bf16, n, group, scale, zero, bytes, next);
 }
 void compress::packAffine(const QuantScheme &how, const float *w, int64_t n, int64_t group,
                           const float *scale, const float *zero, uint8_t *bytes) {
-  affineOf(how, w, n, group, scale, zero, bytes);
+  NextRow none;
+  affineOf(how, w, n, group, scale, zero, bytes, none);
 }
 void compress::packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
-                       uint8_t *bytes) {
+                       uint8_t *bytes, NextRow &next) {
   static const CodebookSteps book(
       [](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
         encodeNF4(w, count, count, {&p.scale, &p.zero, &p.min}, codes);
       });
-  nf4(book, bf16, n, group, scale, bytes);
+  codebook<true>(book, bf16, n, group, scale, bytes, next);
 }
 void compress::packFP4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
-                       uint8_t *bytes) {
+                       uint8_t *bytes, NextRow &next) {
   static const CodebookSteps book(
       [](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
         encodeE2M1(w, count, count, {&p.scale, &p.zero, &p.min}, 1.0f / 6, codes);
       });
-  fp4(book, bf16, n, group, scale, bytes);
+  codebook<false>(book, bf16, n, group, scale, bytes, next);
 }
 
 #else
@@ -460,17 +506,17 @@ bool compress::rangesWithZero(const uint16_t *, int64_t, int64_t, float *, float
   std::abort();
 }
 void compress::packAffine(const QuantScheme &, const uint16_t *, int64_t, int64_t, const float *,
-                          const float *, uint8_t *) {
+                          const float *, uint8_t *, NextRow &) {
   std::abort();
 }
 void compress::packAffine(const QuantScheme &, const float *, int64_t, int64_t, const float *,
                           const float *, uint8_t *) {
   std::abort();
 }
-void compress::packNF4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *) {
+void compress::packNF4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *, NextRow &) {
   std::abort();
 }
-void compress::packFP4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *) {
+void compress::packFP4(const uint16_t *, int64_t, int64_t, const float *, uint8_t *, NextRow &) {
   std::abort();
 }
 

@@ -59,6 +59,8 @@ struct Scan {
 struct RowScratch {
   std::vector<float> values, lo, hi, scale, zero, min;
   std::vector<uint8_t> codes;
+  int64_t end = 0; ///< of the rows that follow each other
+  NextRow next;    ///< with its ranges in lo and hi
 
   RowScratch(int64_t cols, int64_t groups)
       : values(static_cast<size_t>(cols)), lo(static_cast<size_t>(groups)), hi(lo), scale(lo),
@@ -87,6 +89,8 @@ template <typename Body> void forEachRow(const WeightSource &w, int64_t groups, 
     RowScratch scratch(w.cols(), groups);
     for (int64_t first; (first = next.fetch_add(tile, std::memory_order_relaxed)) < w.rows();) {
       int64_t until = std::min(first + tile, w.rows());
+      scratch.end = until;
+      scratch.next = {};
       for (int64_t row = first; row < until; ++row)
         body(row, scratch);
       if (w.release)
@@ -135,19 +139,25 @@ public:
     if (q.cols == 0)
       return;
     if (const uint16_t *bf16 = inPlace ? w.bf16Row(row) : nullptr) {
-      bool finite = rangesWithZero(bf16, q.cols, q.groupSize, scratch.lo.data(), scratch.hi.data());
+      bool known = scratch.next.bf16 == bf16;
+      bool finite =
+          known ? scratch.next.finite
+                : rangesWithZero(bf16, q.cols, q.groupSize, scratch.lo.data(), scratch.hi.data());
+      scratch.next = {};
       if (!noteRanges(row, finite, scratch, scan))
         return;
       fit(nullptr, scratch);
       codec.storeParams(q, row, scratch.params());
       uint8_t *bytes = q.codes.data() + row * q.rowBytes();
+      if (row + 1 < scratch.end)
+        scratch.next = {w.bf16Row(row + 1), scratch.lo.data(), scratch.hi.data()};
       if (q.scheme.format == CodeFormat::NF4)
-        packNF4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes);
+        packNF4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes, scratch.next);
       else if (q.scheme.format == CodeFormat::FP4)
-        packFP4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes);
+        packFP4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes, scratch.next);
       else
         packAffine(q.scheme, bf16, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(),
-                   bytes);
+                   bytes, scratch.next);
       return;
     }
     const float *values = w.row(row, scratch.values.data());

@@ -255,6 +255,21 @@ TEST(Quantize, RefusesNonFiniteNamingRowAndColumn) {
       ASSERT_FALSE(bool(q)) << scheme;
       EXPECT_NE(q.error().message().find("[17, 66]"), std::string::npos) << q.error().message();
     }
+  // Where ranges are found a row ahead.
+  std::mt19937 random(8);
+  Matrix<float> w = randomWeight(random, 60, 512);
+  for (float bad : {NAN, INFINITY, -INFINITY})
+    for (int64_t row : {0, 1, 17, 59}) {
+      std::vector<uint16_t> brain;
+      for (int64_t i = 0; i < 60 * 512; ++i)
+        brain.push_back(floatToBf16(i == row * 512 + 300 ? bad : w.data()[i]));
+      for (const char *scheme : {"w4g64", "w3g64-sym", "nf4", "fp4"}) {
+        auto q = quantize({brain.data(), DType::BF16, 60, 512}, *parseScheme(scheme));
+        ASSERT_FALSE(bool(q)) << scheme;
+        EXPECT_NE(q.error().message().find("[" + std::to_string(row) + ", 300]"), std::string::npos)
+            << q.error().message();
+      }
+    }
 }
 
 TEST(Quantize, SixteenBitSourcesReadAsTheirValues) {
