@@ -38,14 +38,16 @@ struct Difference {
 
 } // namespace
 
+/// Of a weight that stays 0; absent without a weight.
+static std::optional<double> errorIn(const ReportWeight *w) {
+  if (!w)
+    return std::nullopt;
+  return w->kept ? std::optional(0.0) : w->error;
+}
+
 /// log2 of the ratio of errors from a to b; absent unless both have one.
 static std::optional<double> errorChange(const Pair &p) {
-  auto errorOf = [](const ReportWeight *w) -> std::optional<double> {
-    if (!w)
-      return std::nullopt;
-    return w->kept ? std::optional(0.0) : w->error;
-  };
-  std::optional<double> a = errorOf(p.a), b = errorOf(p.b);
+  std::optional<double> a = errorIn(p.a), b = errorIn(p.b);
   if (!a || !b)
     return std::nullopt;
   return std::log2(std::max(*b, kLeastError) / std::max(*a, kLeastError));
@@ -435,7 +437,7 @@ static std::string diffCsv(const Report &a, const Report &b) {
     out += both([](const ReportWeight &w) { return csvField(w.kept ? "keep" : w.scheme); });
     out += both([](const ReportWeight &w) { return csvField(w.form); });
     out += both([](const ReportWeight &w) { return std::to_string(w.after); });
-    out += both([](const ReportWeight &w) { return csvField(w.kept ? 0 : w.error); });
+    out += both([](const ReportWeight &w) { return csvField(errorIn(&w)); });
     out += (p.a && p.b ? csvField(std::optional(p.change)) : "") + "\r\n";
   }
   return out;
@@ -444,17 +446,20 @@ static std::string diffCsv(const Report &a, const Report &b) {
 static Json diffJson(const Report &a, const Report &b) {
   Difference d = compare(a, b);
   auto side = [](const Report &r) {
-    Json whole = reportJson(r);
-    return Json{{"source", r.model.source}, {"size", whole["size"]}, {"quality", whole["quality"]}};
+    Report figures;
+    figures.size = r.size;
+    figures.quality = r.quality;
+    Json json = reportJson(figures);
+    return Json{{"source", r.model.source}, {"size", json["size"]}, {"quality", json["quality"]}};
   };
   auto weight = [](const ReportWeight *w) {
     if (!w)
       return Json();
-    Json error = w->kept ? Json(0) : w->error ? Json(*w->error) : Json();
+    std::optional<double> error = errorIn(w);
     return Json{{"scheme", w->kept ? "keep" : w->scheme},
                 {"form", w->form},
                 {"bytes", w->after},
-                {"error", std::move(error)}};
+                {"error", error ? Json(*error) : Json()}};
   };
   Json settings = Json::array(), weights = Json::array();
   for (const Setting &s : d.settings)
