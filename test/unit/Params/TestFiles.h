@@ -3,6 +3,8 @@
 #ifndef FINGPT_TEST_PARAMS_TESTFILES_H
 #define FINGPT_TEST_PARAMS_TESTFILES_H
 
+#include "../TempDir.h"
+
 #include "fingpt/Params/ParamStore.h"
 
 #include <cstdint>
@@ -18,32 +20,6 @@
 #include <vector>
 
 namespace fingpt::test {
-
-/// A directory that goes with the test.
-class TempDir {
-public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "fingpt-XXXXXX").string();
-    if (!::mkdtemp(pattern.data()))
-      ADD_FAILURE() << "cannot make a temporary directory";
-    root = pattern;
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(root, ignored);
-  }
-  TempDir(const TempDir &) = delete;
-  TempDir &operator=(const TempDir &) = delete;
-  std::string path(std::string_view name = "") const { return (root / name).string(); }
-  std::string write(std::string_view name, std::string_view bytes) const {
-    std::ofstream(path(name), std::ios::binary)
-        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    return path(name);
-  }
-
-private:
-  std::filesystem::path root;
-};
 
 inline std::string dataFile(const std::string &name) {
   return std::string(FINGPT_TEST_DATA_DIR) + "/params/" + name;

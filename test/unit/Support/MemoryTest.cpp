@@ -1,9 +1,6 @@
 #include "fingpt/Support/Memory.h"
 
-#include <filesystem>
-#include <fstream>
-#include <gtest/gtest.h>
-#include <unistd.h>
+#include "../TempDir.h"
 
 using namespace fingpt;
 
@@ -13,22 +10,20 @@ namespace {
 class Memory : public testing::Test {
 protected:
   Memory() {
-    std::string name = testing::TempDir() + "fingpt-memory-XXXXXX";
-    root = ::mkdtemp(name.data());
     write("/proc/meminfo", "MemTotal:        8388608 kB\nMemFree:          100000 kB\n"
                            "MemAvailable:    6291456 kB\nHugePages_Total:       0\n");
   }
-  ~Memory() override { std::filesystem::remove_all(root); }
-  void write(const std::string &file, const std::string &text) const {
-    std::filesystem::create_directories(std::filesystem::path(root + file).parent_path());
-    std::ofstream(root + file) << text;
+  void write(std::string_view file, std::string_view text) const {
+    std::string_view name = file.substr(1);
+    std::filesystem::create_directories(std::filesystem::path(root.path(name)).parent_path());
+    root.write(name, text);
   }
   void expect(uint64_t total, uint64_t available) const {
-    MemorySize m = systemMemory(root);
+    MemorySize m = systemMemory(root.path());
     EXPECT_EQ(m.total, total << 30);
     EXPECT_EQ(m.available, available << 30);
   }
-  std::string root;
+  test::TempDir root;
 };
 
 TEST_F(Memory, CachedFilesAreAvailable) { expect(8, 6); }
@@ -66,8 +61,8 @@ TEST_F(Memory, ControlGroupOfVersion1) {
 }
 
 TEST_F(Memory, NothingIsKnown) {
-  std::filesystem::remove(root + "/proc/meminfo");
-  MemorySize m = systemMemory(root);
+  std::filesystem::remove(root.path("proc/meminfo"));
+  MemorySize m = systemMemory(root.path());
   EXPECT_EQ(m.total, uint64_t(1) << 63);
   EXPECT_EQ(m.available, uint64_t(1) << 63);
 }
