@@ -130,13 +130,10 @@ static double nominalBits(const WeightScheme &scheme) {
 std::vector<WeightScheme> Compression::budgetCandidates() const {
   const Recipe &recipe = options.recipe;
   const std::vector<WeightScheme> &all = recipe.candidates;
-  // What the budget leaves for weights that have a choice, and per weight.
-  double bytes = 0, target = 0;
-  if (recipe.bitsPerWeight || recipe.size) {
-    bytes = recipe.size ? double(*recipe.size)
-                        : *recipe.bitsPerWeight * double(summary.plan.parameters) / 8;
-    double weights = 0;
-    bytes -= double(summary.plan.otherBytes);
+  std::optional<uint64_t> budget = recipe.budgetBytes(summary.plan.parameters);
+  double target = 0; // bits that it leaves per weight that has a choice
+  if (budget) {
+    double bytes = double(*budget) - double(summary.plan.otherBytes), weights = 0;
     for (const PlannedWeight &w : summary.plan.weights)
       if (w.chosenByBudget())
         weights += double(w.rows) * double(w.cols);
@@ -151,25 +148,12 @@ std::vector<WeightScheme> Compression::budgetCandidates() const {
   bool below = false; // something is well below the target
   for (const WeightScheme &s : near)
     below |= nominalBits(s) < 0.97 * target;
-  if (near.size() < 2 || !below || (target > 0 && fewestBytes(near) > bytes))
+  if (near.size() < 2 || !below || (budget && fewestBytes(summary.plan, near) > *budget))
     near = all;
   // What is small enough already may stay.
   if (llvm::none_of(near, [](const WeightScheme &s) { return s.keep(); }))
     near.emplace_back();
   return near;
-}
-
-/// Of the weights that have a choice, ragged groups included.
-double Compression::fewestBytes(const std::vector<WeightScheme> &candidates) const {
-  double sum = 0;
-  for (const PlannedWeight &w : summary.plan.weights)
-    if (w.chosenByBudget()) {
-      auto fewest = int64_t(w.bytesBefore);
-      for (const WeightScheme &c : candidates)
-        fewest = std::min(fewest, compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore)));
-      sum += double(fewest);
-    }
-  return sum;
 }
 
 /// True for forms that are measured by plain rounding in place of the method to come.
@@ -394,22 +378,10 @@ Status Compression::allocate() {
   compress::AllocateOptions limits;
   limits.maxForms = 8;
   Result<compress::Allocation> chosen = Error("");
-  if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget =
-        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan.parameters) / 8);
-    uint64_t least = fixed;
-    for (const compress::WeightCandidates &w : weights) {
-      auto fewest =
-          std::min_element(w.candidates.begin(), w.candidates.end(),
-                           [](const compress::Candidate &a, const compress::Candidate &b) {
-                             return a.bytes < b.bytes;
-                           });
-      least += uint64_t(fewest->bytes);
-    }
-    if (budget < least)
-      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
-                       bytesText(budget));
-    chosen = compress::allocateBytes(weights, int64_t(budget - fixed), limits);
+  if (std::optional<uint64_t> budget = recipe.budgetBytes(plan.parameters)) {
+    if (Status s = checkBudget(plan, candidates, *budget); !s)
+      return s;
+    chosen = compress::allocateBytes(weights, int64_t(*budget) - int64_t(fixed), limits);
   } else {
     double limit = std::log1p(*recipe.maxPerplexity);
     if (const Json &tightened = state->get("tightened"); !tightened.is_null())

@@ -75,7 +75,6 @@ private:
 
   /// Budget.cpp
   std::vector<compress::WeightScheme> budgetCandidates() const;
-  double fewestBytes(const std::vector<compress::WeightScheme> &candidates) const;
   Result<std::string> measurementsFile(bool probing) const;
   Status
   measureForms(const compress::WeightProblem &problem,
@@ -125,6 +124,14 @@ private:
 
 /// CompressionPlan.cpp: bytes of every parameter of a graph, each once.
 uint64_t storedParameterBytes(mlir::ModuleOp graph, const ParamStore &params);
+
+/// Of all parameters, if every weight that a budget chooses for takes its smallest candidate, or
+/// stays if that is smaller.
+uint64_t fewestBytes(const CompressPlan &plan,
+                     const std::vector<compress::WeightScheme> &candidates);
+/// Error: the budget is below that.
+Status checkBudget(const CompressPlan &plan, const std::vector<compress::WeightScheme> &candidates,
+                   uint64_t budget);
 
 /// The dense model, which stays in memory for probes, is less than half of it. What is free at the
 /// moment has no say: the same command is to choose the same forms.

@@ -39,6 +39,26 @@ static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
   return bytesBeside(std::move(seen), graph, params);
 }
 
+uint64_t fewestBytes(const CompressPlan &plan, const std::vector<WeightScheme> &candidates) {
+  uint64_t sum = plan.otherBytes;
+  for (const PlannedWeight &w : plan.weights) {
+    auto fewest = int64_t(w.chosenByBudget() ? w.bytesBefore : w.bytesAfter);
+    if (w.chosenByBudget())
+      for (const WeightScheme &c : candidates)
+        fewest = std::min(fewest, compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore)));
+    sum += uint64_t(fewest);
+  }
+  return sum;
+}
+
+Status checkBudget(const CompressPlan &plan, const std::vector<WeightScheme> &candidates,
+                   uint64_t budget) {
+  if (uint64_t least = fewestBytes(plan, candidates); budget < least)
+    return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
+                     bytesText(budget));
+  return Status::ok();
+}
+
 bool canProbe(const std::vector<PlannedWeight> &weights) {
   uint64_t dense = 0;
   for (const PlannedWeight &w : weights)
@@ -55,7 +75,8 @@ static uint64_t bytesInWork(const PlannedWeight &w, bool statistics) {
   return uint64_t(w.rows) * uint64_t(w.cols) * (w.scheme.removed > 0 ? Pair : Codes);
 }
 
-/// Close enough to say what fits and whether to wait: within a quarter of what SmolLM2-135M took.
+/// Close enough to say what fits and whether to wait: within a tenth of the memory that `svd20` and
+/// a budget of SmolLM2-135M took.
 static void estimate(CompressPlan &plan, const CompressOptions &options, int64_t width,
                      bool decoder) {
   constexpr uint64_t Program = uint64_t(135) << 20;
@@ -157,22 +178,10 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
     return plan;
   const Recipe &recipe = options.recipe;
   bool fewer = recipe.dropLayers > 0 || recipe.slice > 0; // weights, or smaller ones: seen later
-  if (recipe.size || recipe.bitsPerWeight) {
-    uint64_t budget =
-        recipe.size ? *recipe.size : uint64_t(*recipe.bitsPerWeight * double(plan->parameters) / 8);
-    uint64_t least = plan->otherBytes;
-    for (const PlannedWeight &w : plan->weights) {
-      uint64_t smallest = w.chosenByBudget() ? w.bytesBefore : w.bytesAfter;
-      if (w.chosenByBudget())
-        for (const WeightScheme &c : recipe.candidates)
-          smallest = std::min(
-              smallest, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore))));
-      least += smallest;
-    }
-    if (budget < least && !fewer)
-      return Error::at("budget", "out of reach of the candidates", "at least " + bytesText(least),
-                       bytesText(budget));
-    plan->bytesAfter = std::min(budget, plan->bytesBefore);
+  if (std::optional<uint64_t> budget = recipe.budgetBytes(plan->parameters)) {
+    if (Status s = checkBudget(*plan, recipe.candidates, *budget); !s && !fewer)
+      return s.takeError();
+    plan->bytesAfter = std::min(*budget, plan->bytesBefore);
   }
   uint64_t needed = plan->peakBytes - plan->mappedBytes; // the system takes those back
   if (uint64_t available = systemMemory().available; needed > available)

@@ -144,7 +144,6 @@ Status applyTier(std::string_view tier, Recipe &recipe) {
     recipe.weights = schemeOf("w4g64");
     recipe.embeddings = schemeOf("w6g64");
   } else if (tier == "best") {
-    recipe.weights = schemeOf("w4g64");
     recipe.candidates = defaultCandidates();
     if (!recipe.hasBudget())
       recipe.bitsPerWeight = 4.5;

@@ -74,6 +74,19 @@ def test_a_budget_heeds_what_is_asked_of_a_weight(tmp_path, llama, text):
             assert w["scheme"] in ("w3g32", "w4g32")
 
 
+def test_a_budget_goes_with_rewrites(tmp_path, llama, text):
+    """A recipe that names rewrites alone leaves the forms to the budget."""
+    (tmp_path / "recipe.yaml").write_text("scheme: rot\n")
+    for name, options in (("file", ["--recipe", tmp_path / "recipe.yaml"]),
+                          ("options", ["--scheme", "rot"])):
+        run = compress(llama, tmp_path / name, text, "--bpw", 5, *options, "--json")
+        assert 4.5 < json.loads(run.stdout)["bits_per_weight"] <= 5
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        assert report["rewrites"][0]["pass"] == "fin-rotate"
+        assert not all(w["kept"] for w in report["weights"])
+    assert digest(tmp_path / "file") == digest(tmp_path / "options")
+
+
 def test_a_budget_leaves_what_is_small_enough(tmp_path, llama, text):
     """A compressed model under a budget that it meets is not made larger or worse."""
     compress(llama, tmp_path / "small", text, "--scheme", "w3g32", "--embeddings", "w4g32")

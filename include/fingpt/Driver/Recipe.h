@@ -62,6 +62,12 @@ struct Recipe {
     maxPerplexity.reset();
   }
   bool hasBudget() const { return size || bitsPerWeight || maxPerplexity; }
+  /// What a budget of bytes allows a model of so many parameters.
+  std::optional<uint64_t> budgetBytes(uint64_t parameters) const {
+    if (bitsPerWeight && !size)
+      return uint64_t(*bitsPerWeight * double(parameters) / 8);
+    return size;
+  }
   /// Any part that reads statistics of inputs, if they are to be had.
   bool wantsCalibration() const;
   /// Everything, with defaults: echoed into the output, and compared on resume.
