@@ -2,7 +2,9 @@
 // where the row lies in L1. It gives the bits of QuantizeKernels.h, only sooner.
 //
 //   rangesWithZero(w, 2048, 64, lo, hi);                 // w: bf16; lo, hi: 32 each
-//   packAffine(how, w, 2048, 64, scale, zero, bytes);    // 4 bits: 1024 bytes, low nibble first
+//   NextRow next{w + 2048, lo, hi};                      // or {}: none
+//   packAffine(how, w, 2048, 64, scale, zero, bytes, next);   // 4 bits: 1024 bytes, low nibble
+//   first
 //
 // What is hand-written here is where the general code cannot come near the speed of memory: the
 // order of lanes through the narrowing from f32 to codes, and the search in a codebook.
