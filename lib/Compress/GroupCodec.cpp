@@ -3,6 +3,7 @@
 #include "fingpt/Support/Float.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -227,6 +228,11 @@ GroupParams GroupCodec::fit(const float *w, int64_t n, const float *weights) con
 
 void GroupCodec::coverAll(const float *lo, const float *hi, int64_t n, float *scale, float *zero,
                           float *min) const {
+  if (scaleType == DType::F8E8M0) {
+    std::fill_n(zero, n, 0.0f);
+    std::fill_n(min, n, 0.0f);
+    return coverPowers(lo, hi, n, scale);
+  }
   if (scaleType != DType::F16) {
     for (int64_t g = 0; g < n; ++g) {
       GroupParams p = cover(lo[g], hi[g]);
@@ -346,17 +352,24 @@ void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
   }
 }
 
-void GroupCodec::storeParams(QuantizedWeight &target, int64_t row,
+void GroupCodec::storeParams(QuantizedWeight &target, int64_t row, int64_t first, int64_t count,
                              const ParamArrays &params) const {
-  if (scaleType != DType::F16) {
-    for (int64_t g = 0; g < target.groups; ++g)
-      store(target, row, g, {params.scale[g], params.zero[g], params.min[g]});
+  assert(first % 8 == 0);
+  if (scaleType == DType::F8E8M0) {
+    uint8_t *exponents = target.scales.data() + row * target.groups + first;
+    for (int64_t g = 0; g < count; ++g)
+      exponents[g] = static_cast<uint8_t>(floatToBits(params.scale[g]) >> 23);
     return;
   }
-  auto cell = static_cast<size_t>(row * target.groups);
+  if (scaleType != DType::F16) {
+    for (int64_t g = 0; g < count; ++g)
+      store(target, row, first + g, {params.scale[g], params.zero[g], params.min[g]});
+    return;
+  }
+  auto cell = static_cast<size_t>(row * target.groups + first);
   auto put = [&](std::vector<uint8_t> &bytes, const float *values) {
     if (!bytes.empty())
-      exactF16(values, target.groups, reinterpret_cast<uint16_t *>(bytes.data()) + cell);
+      exactF16(values, count, reinterpret_cast<uint16_t *>(bytes.data()) + cell);
   };
   put(target.scales, params.scale);
   put(target.mins, params.min);
@@ -364,22 +377,25 @@ void GroupCodec::storeParams(QuantizedWeight &target, int64_t row,
     return;
   constexpr int64_t Some = 256;
   uint8_t codes[Some];
-  for (int64_t g = 0; g < target.groups; g += Some) {
-    int64_t n = std::min(Some, target.groups - g);
+  uint8_t *zeros = target.zeros.data() + row * target.zeroRowBytes() + first * how.bits / 8;
+  for (int64_t g = 0; g < count; g += Some) {
+    int64_t n = std::min(Some, count - g);
     for (int64_t k = 0; k < n; ++k)
       codes[k] = static_cast<uint8_t>(params.zero[g + k]);
-    packCodes(codes, n, how.bits,
-              target.zeros.data() + row * target.zeroRowBytes() + g * how.bits / 8);
+    packCodes(codes, n, how.bits, zeros + g * how.bits / 8);
   }
 }
 
-void GroupCodec::storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const {
+void GroupCodec::storeCodes(QuantizedWeight &target, int64_t row, int64_t first, int64_t n,
+                            uint8_t *codes) const {
+  assert(first % 8 == 0);
   if (how.signedCodes) { // two's complement of q − 2^(bits−1) is q with its top bit flipped
     auto flip = static_cast<uint8_t>(1 << (how.bits - 1));
-    for (int64_t j = 0; j < target.cols; ++j)
+    for (int64_t j = 0; j < n; ++j)
       codes[j] ^= flip;
   }
-  packCodes(codes, target.cols, how.bits, target.codes.data() + row * target.rowBytes());
+  packCodes(codes, n, how.bits,
+            target.codes.data() + row * target.rowBytes() + first * how.bits / 8);
 }
 
 void compress::storedCodes(const QuantizedWeight &q, int64_t row, uint8_t *codes) {

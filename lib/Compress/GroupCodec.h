@@ -59,10 +59,16 @@ public:
   /// An empty weight of this scheme with room for everything.
   QuantizedWeight allocate(int64_t rows, int64_t cols) const;
   void store(QuantizedWeight &target, int64_t row, int64_t group, const GroupParams &p) const;
-  /// All groups of a row.
-  void storeParams(QuantizedWeight &target, int64_t row, const ParamArrays &params) const;
+  /// `count` groups of a row from `first` on, a multiple of 8; params has an element of each.
+  void storeParams(QuantizedWeight &target, int64_t row, int64_t first, int64_t count,
+                   const ParamArrays &params) const;
   /// Packs a row of unsigned codes, one per byte; the codes may be changed (sign).
-  void storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const;
+  void storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const {
+    storeCodes(target, row, 0, target.cols, codes);
+  }
+  /// The same for n of them from column `first` on, a multiple of 8.
+  void storeCodes(QuantizedWeight &target, int64_t row, int64_t first, int64_t n,
+                  uint8_t *codes) const;
 
   /// Rounds a scale to its stored type: up for f16, so that the range stays covered.
   float storable(float scale) const;

@@ -59,8 +59,6 @@ struct Scan {
 struct RowScratch {
   std::vector<float> values, lo, hi, scale, zero, min;
   std::vector<uint8_t> codes;
-  int64_t end = 0; ///< of the rows that follow each other
-  NextRow next;    ///< with its ranges in lo and hi
 
   RowScratch(int64_t cols, int64_t groups)
       : values(static_cast<size_t>(cols)), lo(static_cast<size_t>(groups)), hi(lo), scale(lo),
@@ -89,8 +87,6 @@ template <typename Body> void forEachRow(const WeightSource &w, int64_t groups, 
     RowScratch scratch(w.cols(), groups);
     for (int64_t first; (first = next.fetch_add(tile, std::memory_order_relaxed)) < w.rows();) {
       int64_t until = std::min(first + tile, w.rows());
-      scratch.end = until;
-      scratch.next = {};
       for (int64_t row = first; row < until; ++row)
         body(row, scratch);
       if (w.release)
@@ -105,88 +101,128 @@ template <typename Body> void forEachGroup(int64_t cols, int64_t groupSize, cons
     body(g, first, std::min(groupSize, cols - first));
 }
 
-/// Notes what the scan needs of the ranges of a row's groups; false if it is not finite.
-bool noteRanges(int64_t row, bool finite, const RowScratch &scratch, Scan &scan) {
-  scan.note(row,
-            largestOfRanges(scratch.lo.data(), scratch.hi.data(),
-                            static_cast<int64_t>(scratch.lo.size())),
-            finite);
-  return finite;
-}
-
 /// Finds the ranges of a row's groups and notes what the scan needs; false if not finite.
 bool rangesOf(int64_t row, const float *values, int64_t cols, int64_t groupSize,
               RowScratch &scratch, Scan &scan) {
   if (cols == 0)
     return true;
   bool finite = groupRanges(values, cols, groupSize, scratch.lo.data(), scratch.hi.data());
-  return noteRanges(row, finite, scratch, scan);
+  int64_t groups = (cols + groupSize - 1) / groupSize;
+  scan.note(row, largestOfRanges(scratch.lo.data(), scratch.hi.data(), groups), finite);
+  return finite;
 }
 
-/// Fits, codes and stores one row after the other.
+/// Fits, codes and stores one row after the other, each in pieces that stay in L1 from the search
+/// of their ranges to their codes.
 class RowRounding {
 public:
   RowRounding(const WeightSource &w, const GroupCodec &codec, QuantizedWeight &q)
       : w(w), codec(codec), q(q) {
     const QuantScheme &s = q.scheme;
-    bool fast = q.scaleType == DType::F16 && packedRounding(q.cols, q.groupSize);
-    bool codebook = s.format == CodeFormat::NF4 || s.format == CodeFormat::FP4;
-    packed = fast && !s.isLookup() && s.offset != Offset::Mins;
-    inPlace = (packed || (fast && codebook)) && !s.searchClip;
+    bool fast = packedRounding(q.cols, q.groupSize) && s.offset != Offset::Mins;
+    packed = fast && !s.isLookup() && q.scaleType == DType::F16;
+    bool codebook = s.format == CodeFormat::MXFP4 || q.scaleType == DType::F16;
+    inPlace = (packed || (fast && s.isLookup() && codebook)) && !s.searchClip;
+    // Codes of eight groups, and those of their zeros, are whole bytes.
+    pieceGroups = std::max<int64_t>(8, PieceWeights / std::max<int64_t>(q.groupSize, 1) / 8 * 8);
   }
 
   void round(int64_t row, RowScratch &scratch, Scan &scan) const {
-    if (q.cols == 0)
-      return;
-    if (const uint16_t *bf16 = inPlace ? w.bf16Row(row) : nullptr) {
-      bool known = scratch.next.bf16 == bf16;
-      bool finite =
-          known ? scratch.next.finite
-                : rangesWithZero(bf16, q.cols, q.groupSize, scratch.lo.data(), scratch.hi.data());
-      scratch.next = {};
-      if (!noteRanges(row, finite, scratch, scan))
+    const uint16_t *bf16 = inPlace ? w.bf16Row(row) : nullptr;
+    for (int64_t group = 0; group < q.groups; group += pieceGroups) {
+      Piece p{row, group, std::min(pieceGroups, q.groups - group), group * q.groupSize, 0};
+      p.weights = std::min(p.groups * q.groupSize, q.cols - p.first);
+      if (!(bf16 ? roundInPlace(p, bf16 + p.first, scratch, scan) : roundF32(p, scratch, scan)))
         return;
-      fit(nullptr, scratch);
-      codec.storeParams(q, row, scratch.params());
-      uint8_t *bytes = q.codes.data() + row * q.rowBytes();
-      if (row + 1 < scratch.end)
-        scratch.next = {w.bf16Row(row + 1), scratch.lo.data(), scratch.hi.data()};
-      if (q.scheme.format == CodeFormat::NF4)
-        packNF4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes, scratch.next);
-      else if (q.scheme.format == CodeFormat::FP4)
-        packFP4(bf16, q.cols, q.groupSize, scratch.scale.data(), bytes, scratch.next);
-      else
-        packAffine(q.scheme, bf16, q.cols, q.groupSize, scratch.scale.data(), scratch.zero.data(),
-                   bytes, scratch.next);
-      return;
     }
-    const float *values = w.row(row, scratch.values.data());
-    if (!rangesOf(row, values, q.cols, q.groupSize, scratch, scan))
-      return;
-    fit(values, scratch);
-    codec.storeParams(q, row, scratch.params());
-    if (packed)
-      return packAffine(q.scheme, values, q.cols, q.groupSize, scratch.scale.data(),
-                        scratch.zero.data(), q.codes.data() + row * q.rowBytes());
-    codec.encode(values, q.cols, q.groupSize, scratch.params(), scratch.codes.data());
-    codec.storeRow(q, row, scratch.codes.data());
   }
 
 private:
-  void fit(const float *values, RowScratch &scratch) const {
-    if (!q.scheme.searchClip)
-      return codec.coverAll(scratch.lo.data(), scratch.hi.data(), q.groups, scratch.scale.data(),
-                            scratch.zero.data(), scratch.min.data());
-    forEachGroup(q.cols, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
-      auto k = static_cast<size_t>(g);
-      scratch.set(g, codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]));
-    });
+  static constexpr int64_t PieceWeights = 2048;
+
+  /// Some groups of a row.
+  struct Piece {
+    int64_t row, group, groups, first, weights;
+  };
+
+  // False: a weight is not finite.
+
+  bool roundInPlace(const Piece &p, const uint16_t *bf16, RowScratch &scratch, Scan &scan) const {
+    float *lo = scratch.lo.data(), *hi = scratch.hi.data(), *scale = scratch.scale.data();
+    float largest = rangesWithZero(bf16, p.weights, q.groupSize, lo, hi);
+    scan.note(p.row, largest, std::isfinite(largest));
+    if (!std::isfinite(largest))
+      return false;
+    coverAndStore(p, scratch);
+    switch (q.scheme.format) {
+    case CodeFormat::MXFP4:
+      if (!scalesForFP4(scale, p.groups)) {
+        encode(p, w.part(p.row, p.first, p.weights, scratch.values.data()), scratch);
+        return true;
+      }
+      [[fallthrough]];
+    case CodeFormat::FP4:
+      packFP4(bf16, p.weights, q.groupSize, scale, bytesOf(p));
+      break;
+    case CodeFormat::NF4:
+      packNF4(bf16, p.weights, q.groupSize, scale, bytesOf(p));
+      break;
+    default:
+      packAffine(q.scheme, bf16, p.weights, q.groupSize, scale, scratch.zero.data(), bytesOf(p));
+    }
+    return true;
+  }
+
+  bool roundF32(const Piece &p, RowScratch &scratch, Scan &scan) const {
+    const float *values = w.part(p.row, p.first, p.weights, scratch.values.data());
+    if (!rangesOf(p.row, values, p.weights, q.groupSize, scratch, scan))
+      return false;
+    if (q.scheme.searchClip) {
+      forEachGroup(p.weights, q.groupSize, [&](int64_t g, int64_t first, int64_t n) {
+        auto k = static_cast<size_t>(g);
+        scratch.set(g, codec.fit(values + first, n, scratch.lo[k], scratch.hi[k]));
+      });
+      codec.storeParams(q, p.row, p.group, p.groups, scratch.params());
+    } else {
+      coverAndStore(p, scratch);
+    }
+    if (packed)
+      packAffine(q.scheme, values, p.weights, q.groupSize, scratch.scale.data(),
+                 scratch.zero.data(), bytesOf(p));
+    else
+      encode(p, values, scratch);
+    return true;
+  }
+
+  void coverAndStore(const Piece &p, RowScratch &scratch) const {
+    codec.coverAll(scratch.lo.data(), scratch.hi.data(), p.groups, scratch.scale.data(),
+                   scratch.zero.data(), scratch.min.data());
+    codec.storeParams(q, p.row, p.group, p.groups, scratch.params());
+  }
+  void encode(const Piece &p, const float *values, RowScratch &scratch) const {
+    codec.encode(values, p.weights, q.groupSize, scratch.params(), scratch.codes.data());
+    codec.storeCodes(q, p.row, p.first, p.weights, scratch.codes.data());
+  }
+  uint8_t *bytesOf(const Piece &p) const {
+    return q.codes.data() + p.row * q.rowBytes() + p.first * q.scheme.bits / 8;
+  }
+
+  /// MXFP4 is FP4 with scales of 6·2^e, where those are within what it takes.
+  static bool scalesForFP4(float *scale, int64_t groups) {
+    bool within = true;
+    for (int64_t g = 0; g < groups; ++g)
+      within &= scale[g] >= 0x1p-60f && scale[g] <= 0x1p60f;
+    if (within)
+      for (int64_t g = 0; g < groups; ++g)
+        scale[g] *= 6;
+    return within;
   }
 
   const WeightSource &w;
   const GroupCodec &codec;
   QuantizedWeight &q;
   bool packed, inPlace; ///< f32, resp. bf16, goes to packed codes at once
+  int64_t pieceGroups;
 };
 
 /// One pass that fits, codes and stores. The result counts only if the scan agrees.
@@ -249,7 +285,7 @@ Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &sch
       scratch.set(g, storedParams(q, row, g));
     codec.encode(w.row(row, scratch.values.data()), q.cols, q.groupSize, scratch.params(),
                  scratch.codes.data());
-    codec.storeRow(q, row, scratch.codes.data());
+    codec.storeCodes(q, row, 0, q.cols, scratch.codes.data());
   });
   return q;
 }
@@ -302,19 +338,19 @@ Status WeightSource::validate() const {
   return Error::at("weight", "element type", "F64, F32, F16 or BF16", dtypeName(type));
 }
 
-const float *WeightSource::row(int64_t i, float *scratch) const {
-  const char *start = data + static_cast<size_t>(i * stride) * dtypeSize(type);
+const float *WeightSource::part(int64_t i, int64_t first, int64_t n, float *scratch) const {
+  const char *start = data + static_cast<size_t>(i * stride + first) * dtypeSize(type);
   switch (type) {
   case DType::F32:
     return reinterpret_cast<const float *>(start);
   case DType::F16:
-    widenF16(reinterpret_cast<const uint16_t *>(start), width, scratch);
+    widenF16(reinterpret_cast<const uint16_t *>(start), n, scratch);
     return scratch;
   case DType::BF16:
-    widenBf16(reinterpret_cast<const uint16_t *>(start), width, scratch);
+    widenBf16(reinterpret_cast<const uint16_t *>(start), n, scratch);
     return scratch;
   default:
-    for (int64_t j = 0; j < width; ++j)
+    for (int64_t j = 0; j < n; ++j)
       scratch[j] = static_cast<float>(reinterpret_cast<const double *>(start)[j]);
     return scratch;
   }
@@ -378,7 +414,14 @@ Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantSch
   if (scheme.format == CodeFormat::NVFP4) {
     Scan scan;
     forEachRow(w, 1, [&](int64_t row, RowScratch &scratch) {
-      rangesOf(row, w.row(row, scratch.values.data()), w.cols(), w.cols(), scratch, scan);
+      const uint16_t *bf16 = packedRounding(w.cols(), w.cols()) ? w.bf16Row(row) : nullptr;
+      if (!bf16) {
+        rangesOf(row, w.row(row, scratch.values.data()), w.cols(), w.cols(), scratch, scan);
+        return;
+      }
+      float largest =
+          rangesWithZero(bf16, w.cols(), w.cols(), scratch.lo.data(), scratch.hi.data());
+      scan.note(row, largest, std::isfinite(largest));
     });
     if (Status s = scan.status(w); !s)
       return s.takeError();

@@ -469,6 +469,26 @@ FINGPT_CLONES void compress::coverMagnitudes(const float *lo, const float *hi, i
   });
 }
 
+FINGPT_CLONES void compress::coverPowers(const float *lo, const float *hi, int64_t n,
+                                         float *scale) {
+  eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+    F32 low, largest;
+    loadSome(low, lo + i, count);
+    loadSome(largest, hi + i, count);
+    low = -low;
+    largest = low < largest ? largest : low;
+    I32 bits;
+    bitcast(bits, largest);
+    const I32 least = I32{} + (1 << 22), two = I32{} + (2 << 23); // 2^-127 is subnormal
+    bits = (bits & 0x7f800000) - two;
+    bits = bits > 0 ? bits : least;
+    F32 power;
+    bitcast(power, bits);
+    power = largest > 0.0f ? power : F32{} + 1.0f;
+    storeSome(scale + i, power, count);
+  });
+}
+
 FINGPT_CLONES void compress::exactF16(const float *values, int64_t n, uint16_t *bits) {
   for (int64_t i = 0; i < n; ++i) {
     uint32_t word;

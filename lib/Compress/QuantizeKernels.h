@@ -65,6 +65,8 @@ void coverMins(const float *lo, const float *hi, int64_t n, float maxCode, float
                float *min);
 /// Scales of the largest magnitude times `share`, or 1 where that is 0.
 void coverMagnitudes(const float *lo, const float *hi, int64_t n, float share, float *scale);
+/// The power of two below the largest magnitude, over 4 (at least 2^-127): scales of MXFP4.
+void coverPowers(const float *lo, const float *hi, int64_t n, float *scale);
 /// The bits of numbers that f16 holds exactly.
 void exactF16(const float *values, int64_t n, uint16_t *bits);
 

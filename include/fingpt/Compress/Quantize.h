@@ -53,7 +53,9 @@ public:
   /// Error: an element type that is no float of 16 to 64 bits.
   Status validate() const;
   /// Row i as f32: in place if it is stored so, else converted into scratch [cols].
-  const float *row(int64_t i, float *scratch) const;
+  const float *row(int64_t i, float *scratch) const { return part(i, 0, width, scratch); }
+  /// Its columns [first, first + n); scratch [n].
+  const float *part(int64_t i, int64_t first, int64_t n, float *scratch) const;
   /// Row i as it is stored if it is bf16, else null.
   const uint16_t *bf16Row(int64_t i) const;
   /// Bytes of one row.
