@@ -354,7 +354,7 @@ void GroupCodec::store(QuantizedWeight &target, int64_t row, int64_t group,
 
 void GroupCodec::storeParams(QuantizedWeight &target, int64_t row, int64_t first, int64_t count,
                              const ParamArrays &params) const {
-  assert(first % 8 == 0);
+  assert(target.zeros.empty() || first * how.bits % 8 == 0);
   if (scaleType == DType::F8E8M0) {
     uint8_t *exponents = target.scales.data() + row * target.groups + first;
     for (int64_t g = 0; g < count; ++g)
@@ -388,7 +388,7 @@ void GroupCodec::storeParams(QuantizedWeight &target, int64_t row, int64_t first
 
 void GroupCodec::storeCodes(QuantizedWeight &target, int64_t row, int64_t first, int64_t n,
                             uint8_t *codes) const {
-  assert(first % 8 == 0);
+  assert(first * how.bits % 8 == 0);
   if (how.signedCodes) { // two's complement of q − 2^(bits−1) is q with its top bit flipped
     auto flip = static_cast<uint8_t>(1 << (how.bits - 1));
     for (int64_t j = 0; j < n; ++j)

@@ -59,14 +59,15 @@ public:
   /// An empty weight of this scheme with room for everything.
   QuantizedWeight allocate(int64_t rows, int64_t cols) const;
   void store(QuantizedWeight &target, int64_t row, int64_t group, const GroupParams &p) const;
-  /// `count` groups of a row from `first` on, a multiple of 8; params has an element of each.
+  /// `count` groups of a row from `first` on, whose zeros start a byte; params has an element of
+  /// each.
   void storeParams(QuantizedWeight &target, int64_t row, int64_t first, int64_t count,
                    const ParamArrays &params) const;
   /// Packs a row of unsigned codes, one per byte; the codes may be changed (sign).
   void storeRow(QuantizedWeight &target, int64_t row, uint8_t *codes) const {
     storeCodes(target, row, 0, target.cols, codes);
   }
-  /// The same for n of them from column `first` on, a multiple of 8.
+  /// The same for n of them from column `first` on, whose code starts a byte.
   void storeCodes(QuantizedWeight &target, int64_t row, int64_t first, int64_t n,
                   uint8_t *codes) const;
 

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 using namespace fingpt;
 using namespace fingpt::compress;
@@ -123,8 +124,12 @@ public:
     packed = fast && !s.isLookup() && q.scaleType == DType::F16;
     bool codebook = s.format == CodeFormat::MXFP4 || q.scaleType == DType::F16;
     inPlace = (packed || (fast && s.isLookup() && codebook)) && !s.searchClip;
-    // Codes of eight groups, and those of their zeros, are whole bytes.
-    pieceGroups = std::max<int64_t>(8, PieceWeights / std::max<int64_t>(q.groupSize, 1) / 8 * 8);
+    // Codes of a piece, and those of its groups' zeros, are whole bytes.
+    int64_t whole = s.offset == Offset::ZeroCodes ? 8 / std::gcd(8, s.bits) : 1;
+    if (q.groupSize % 8 != 0)
+      whole = 8;
+    pieceGroups = PieceWeights / std::max<int64_t>(q.groupSize, 1) / whole * whole;
+    pieceGroups = std::max(pieceGroups, whole);
   }
 
   void round(int64_t row, RowScratch &scratch, Scan &scan) const {
