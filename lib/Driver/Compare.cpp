@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace fingpt {
 
@@ -149,129 +151,142 @@ Result<Comparison> Scores::finish() {
   return result;
 }
 
-static Error otherVocabulary(int64_t reference, int64_t other) {
-  return Error::at("comparison", "vocabularies differ", std::to_string(reference) + " logits",
-                   std::to_string(other));
-}
-
-using Seconds = std::chrono::duration<double>;
-
-Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &code,
-                                   const std::vector<int32_t> &tokens, int64_t context,
-                                   const std::function<void(size_t, size_t, double)> &progress) {
-  auto start = std::chrono::steady_clock::now();
-  int64_t width = reference.outputWidth();
-  if (code.outputWidth() != width)
-    return otherVocabulary(width, code.outputWidth());
-  if (reference.elementBytes() != 4 || code.elementBytes() != 4)
-    return Error::at("comparison", "precision", "f32", "another");
-  for (const JITModel *model : {&reference, &code})
-    if (Status s = model->checkTokens(tokens, "comparison"); !s)
-      return s.takeError();
-  size_t chunks = tokens.size() / size_t(context);
-  std::vector<float> first(size_t(context * width)), second(first.size());
-  Scores scores(context, width);
-  for (size_t c = 0; c < chunks; ++c) {
-    std::vector<int32_t> chunk(tokens.begin() + long(c * size_t(context)),
-                               tokens.begin() + long((c + 1) * size_t(context)));
-    for (auto [model, logits] : {std::pair{&reference, &first}, std::pair{&code, &second}})
-      if (Status s = model->call("forward", {TensorRef{chunk.data(), {1, context}},
-                                             TensorRef{logits->data(), {1, context, width}}});
-          !s)
-        return s.takeError();
-    if (Status s = scores.add(chunk.data(), first.data(), second.data()); !s)
-      return s.takeError();
-    if (progress)
-      progress(c + 1, chunks, scores.meanDivergence());
-  }
-  Result<Comparison> result = scores.finish();
-  if (result)
-    result->seconds = Seconds(std::chrono::steady_clock::now() - start).count();
-  return result;
-}
-
 //===----------------------------------------------------------------------===//
-// Piece by piece
+// Predictors
 //===----------------------------------------------------------------------===//
 
 namespace {
 
-/// A model whose chunks have come to its last piece.
-struct BeforeHead {
+class WholePredictor : public Predictor {
+public:
+  explicit WholePredictor(const JITModel &code) : code(code) {}
+
+  int64_t width() const override { return code.outputWidth(); }
+  size_t atOnce(int64_t) const override { return std::numeric_limits<size_t>::max(); }
+  Status begin(const int32_t *tokens, size_t count, int64_t length) override {
+    context = length;
+    chunks.assign(tokens, tokens + count * size_t(length));
+    out.resize(size_t(length * width()));
+    return code.checkTokens(chunks, "comparison");
+  }
+  Result<const float *> logits(size_t chunk) override {
+    Status s =
+        code.call("forward", {TensorRef{chunks.data() + chunk * size_t(context), {1, context}},
+                              TensorRef{out.data(), {1, context, width()}}});
+    if (!s)
+      return s.takeError();
+    return out.data();
+  }
+
+private:
+  const JITModel &code;
+  int64_t context = 0;
+  std::vector<int32_t> chunks;
+  std::vector<float> out;
+};
+
+/// Chunks come to the head together; from there each on its own.
+class PiecewisePredictor : public Predictor {
+public:
+  explicit PiecewisePredictor(std::unique_ptr<SegmentedModel> model) : model(std::move(model)) {}
+
+  int64_t width() const override { return model->segment(last()).width; }
+  size_t atOnce(int64_t context) const override {
+    int64_t widest = 1;
+    for (size_t i = 0; i < last(); ++i)
+      widest = std::max(widest, model->segment(i).width);
+    return size_t(std::max<int64_t>(1, HiddenBytes / (context * widest * int64_t(sizeof(float)))));
+  }
+  Status begin(const int32_t *tokens, size_t chunks, int64_t context) override {
+    samples.assign(chunks, {});
+    for (size_t c = 0; c < chunks; ++c) {
+      samples[c].length = context;
+      const int32_t *chunk = tokens + c * size_t(context);
+      samples[c].tokens.assign(chunk, chunk + context);
+    }
+    for (size_t i = 0; i < last(); ++i) {
+      Result<SegmentWeights> weights = model->load(i);
+      if (!weights)
+        return weights.takeError();
+      if (Status s = advance(*model, i, *weights, samples); !s)
+        return s;
+    }
+    if (head)
+      return Status::ok();
+    Result<SegmentWeights> weights = model->load(last());
+    if (!weights)
+      return weights.takeError();
+    head = std::move(*weights);
+    return Status::ok();
+  }
+  Result<const float *> logits(size_t chunk) override {
+    now = std::move(samples[chunk]);
+    if (Status s = model->run(last(), SegmentedModel::Run::Advance, *head, now); !s)
+      return s.takeError();
+    return now.hidden.data();
+  }
+
+private:
+  static constexpr int64_t HiddenBytes = int64_t(256) << 20;
+  size_t last() const { return model->size() - 1; }
+
   std::unique_ptr<SegmentedModel> model;
   std::vector<SegmentSample> samples;
-  SegmentWeights head;
-
-  size_t last() const { return model->size() - 1; }
-  int64_t width() const { return model->segment(last()).width; }
-  /// The sample's hidden state becomes logits.
-  Status finish(size_t chunk) {
-    return model->run(last(), SegmentedModel::Run::Advance, head, samples[chunk]);
-  }
+  SegmentSample now;
+  std::optional<SegmentWeights> head;
 };
 
 } // namespace
 
-static Result<BeforeHead> runToHead(mlir::ModuleOp graph, const std::shared_ptr<ParamStore> &params,
-                                    const std::string &cacheDirectory,
-                                    const std::vector<int32_t> &tokens, int64_t context) {
-  BeforeHead run;
-  auto made = SegmentedModel::create(graph, params, cacheDirectory);
-  if (!made)
-    return made.takeError();
-  run.model = std::move(*made);
-  for (size_t at = 0; at + size_t(context) <= tokens.size(); at += size_t(context)) {
-    SegmentSample sample;
-    sample.length = context;
-    sample.tokens.assign(tokens.begin() + long(at), tokens.begin() + long(at) + context);
-    run.samples.push_back(std::move(sample));
-  }
-  for (size_t i = 0; i < run.last(); ++i) {
-    Result<SegmentWeights> weights = run.model->load(i);
-    if (!weights)
-      return weights.takeError();
-    if (Status s = advance(*run.model, i, *weights, run.samples); !s)
-      return s.takeError();
-  }
-  Result<SegmentWeights> head = run.model->load(run.last());
-  if (!head)
-    return head.takeError();
-  run.head = std::move(*head);
-  return run;
+Result<std::unique_ptr<Predictor>> wholePredictor(const JITModel &code) {
+  if (code.elementBytes() != 4)
+    return Error::at("comparison", "precision", "f32", "another");
+  return std::unique_ptr<Predictor>(std::make_unique<WholePredictor>(code));
 }
 
-Result<Comparison> comparePiecewise(mlir::ModuleOp reference, mlir::ModuleOp graph,
-                                    const std::shared_ptr<ParamStore> &params,
-                                    const std::string &cacheDirectory,
-                                    const std::vector<int32_t> &tokens, int64_t context,
-                                    const std::function<void(size_t, size_t, double)> &progress) {
+Result<std::unique_ptr<Predictor>> piecewisePredictor(mlir::ModuleOp graph,
+                                                      const std::shared_ptr<ParamStore> &params,
+                                                      const std::string &cacheDirectory) {
+  auto model = SegmentedModel::create(graph, params, cacheDirectory);
+  if (!model)
+    return model.takeError();
+  return std::unique_ptr<Predictor>(std::make_unique<PiecewisePredictor>(std::move(*model)));
+}
+
+Result<Comparison> compare(Predictor &reference, Predictor &other,
+                           const std::vector<int32_t> &tokens, int64_t context,
+                           const std::function<void(size_t, size_t, double)> &progress) {
   auto start = std::chrono::steady_clock::now();
-  auto first = runToHead(reference, params, cacheDirectory, tokens, context);
-  if (!first)
-    return first.takeError();
-  auto second = runToHead(graph, params, cacheDirectory, tokens, context);
-  if (!second)
-    return second.takeError();
-  if (first->width() != second->width())
-    return otherVocabulary(first->width(), second->width());
-  Scores scores(context, first->width());
-  size_t chunks = first->samples.size();
-  for (size_t c = 0; c < chunks; ++c) {
-    for (BeforeHead *run : {&*first, &*second})
-      if (Status s = run->finish(c); !s)
+  int64_t width = reference.width();
+  if (other.width() != width)
+    return Error::at("comparison", "vocabularies differ", std::to_string(width) + " logits",
+                     std::to_string(other.width()));
+  size_t chunks = tokens.size() / size_t(context),
+         atOnce = std::min(reference.atOnce(context), other.atOnce(context));
+  Scores scores(context, width);
+  for (size_t first = 0; first < chunks; first += atOnce) {
+    size_t count = std::min(atOnce, chunks - first);
+    const int32_t *block = tokens.data() + first * size_t(context);
+    for (Predictor *model : {&reference, &other})
+      if (Status s = model->begin(block, count, context); !s)
         return s.takeError();
-    if (Status s = scores.add(first->samples[c].tokens.data(), first->samples[c].hidden.data(),
-                              second->samples[c].hidden.data());
-        !s)
-      return s.takeError();
-    for (BeforeHead *run : {&*first, &*second})
-      run->samples[c] = {};
-    if (progress)
-      progress(c + 1, chunks, scores.meanDivergence());
+    for (size_t c = 0; c < count; ++c) {
+      auto expected = reference.logits(c);
+      if (!expected)
+        return expected.takeError();
+      auto found = other.logits(c);
+      if (!found)
+        return found.takeError();
+      if (Status s = scores.add(block + c * size_t(context), *expected, *found); !s)
+        return s.takeError();
+      if (progress)
+        progress(first + c + 1, chunks, scores.meanDivergence());
+    }
   }
   Result<Comparison> result = scores.finish();
   if (result)
-    result->seconds = Seconds(std::chrono::steady_clock::now() - start).count();
+    result->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 

@@ -498,13 +498,18 @@ Status Compression::measure() {
   if (heldOut.empty())
     return Status::ok();
   update("running both models");
-  auto compared = comparePiecewise(model.graph(), *result, params(), options.cacheDirectory,
-                                   heldOut, context, [&](size_t chunk, size_t all, double kl) {
-                                     char line[100];
-                                     std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f",
-                                                   chunk, all, kl);
-                                     update(line);
-                                   });
+  auto original = piecewisePredictor(model.graph(), params(), options.cacheDirectory);
+  if (!original)
+    return original.takeError();
+  auto compressed = piecewisePredictor(*result, params(), options.cacheDirectory);
+  if (!compressed)
+    return compressed.takeError();
+  auto compared =
+      compare(**original, **compressed, heldOut, context, [&](size_t chunk, size_t all, double kl) {
+        char line[100];
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f", chunk, all, kl);
+        update(line);
+      });
   if (!compared)
     return compared.takeError();
   summary.quality = *compared;

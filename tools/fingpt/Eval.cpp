@@ -29,8 +29,8 @@ static Result<std::unique_ptr<JITModel>> compileForward(Model &model, const Opti
 }
 
 /// KL divergence from another model's predictions.
-static Result<int> compare(const Options &o, const Common &common, Model &model,
-                           const std::string &text, Progress &progress) {
+static Result<int> evaluateAgainst(const Options &o, const Common &common, Model &model,
+                                   const std::string &text, Progress &progress) {
   Result<std::unique_ptr<Model>> reference = Model::load(o.against);
   if (!reference)
     return reference.takeError();
@@ -46,14 +46,26 @@ static Result<int> compare(const Options &o, const Common &common, Model &model,
     return same.takeError();
   if (*same != *tokens)
     return Error::at("--against", "tokenizers differ: the text has other tokens in the reference");
-  auto code = compileForward(model, o),
-       other = compileForward(**reference, o, /*isReference=*/true);
+  // With --reference both are run by the strict definitions of ops; otherwise the reference, whose
+  // kernels are f32 anyway, is run piece by piece, and takes the memory of one.
+  Result<std::unique_ptr<JITModel>> code = compileForward(model, o), strict(nullptr);
   if (!code)
     return code.takeError();
-  if (!other)
-    return other.takeError();
+  if (o.reference)
+    strict = compileForward(**reference, o, /*isReference=*/true);
+  if (!strict)
+    return strict.takeError();
+  auto expected = o.reference
+                      ? wholePredictor(**strict)
+                      : piecewisePredictor((*reference)->graph(), (*reference)->imported().params,
+                                           o.noCache ? "" : defaultCacheDirectory());
+  if (!expected)
+    return expected.takeError();
+  auto found = wholePredictor(**code);
+  if (!found)
+    return found.takeError();
   auto c =
-      compareOnTokens(**other, **code, *tokens, o.context, [&](size_t done, size_t all, double kl) {
+      compare(**expected, **found, *tokens, o.context, [&](size_t done, size_t all, double kl) {
         char line[100];
         std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.5f", done, all, kl);
         progress.update(line);
@@ -86,7 +98,7 @@ static Result<int> run(const Options &o, const Common &common) {
     return model.takeError();
   progress.update("compiling");
   if (!o.against.empty())
-    return compare(o, common, **model, *text, progress);
+    return evaluateAgainst(o, common, **model, *text, progress);
   Result<std::unique_ptr<JITModel>> code = compileForward(**model, o);
   if (!code)
     return code.takeError();

@@ -18,19 +18,34 @@ struct Comparison {
   double seconds = 0;
 };
 
-/// Chunks of `tokens` [chunks·context]: `code` against `reference`, which must agree in their
-/// vocabulary. Memory: two chunks of logits. `progress`: chunks done, of how many, KL so far.
-Result<Comparison> compareOnTokens(const JITModel &reference, const JITModel &code,
-                                   const std::vector<int32_t> &tokens, int64_t context,
-                                   const std::function<void(size_t, size_t, double)> &progress);
+/// A model that is asked for logits, chunk by chunk.
+class Predictor {
+public:
+  virtual ~Predictor() = default;
+  virtual int64_t width() const = 0; ///< of a row of logits
+  /// Chunks of `context` tokens that begin() takes at most.
+  virtual size_t atOnce(int64_t context) const = 0;
+  /// Prepares for chunks [chunks·context], which replace those before.
+  virtual Status begin(const int32_t *tokens, size_t chunks, int64_t context) = 0;
+  /// Logits [context, width] of one of them, valid until the next call. Each chunk once.
+  virtual Result<const float *> logits(size_t chunk) = 0;
+};
 
-/// The same of two graphs over `params`, run piece by piece (Segments.h): memory holds the weights
-/// of one piece, the heads of both, and the hidden states of all chunks.
-Result<Comparison> comparePiecewise(mlir::ModuleOp reference, mlir::ModuleOp graph,
-                                    const std::shared_ptr<ParamStore> &params,
-                                    const std::string &cacheDirectory,
-                                    const std::vector<int32_t> &tokens, int64_t context,
-                                    const std::function<void(size_t, size_t, double)> &progress);
+/// Compiled f32 code with @forward, which must outlive the result; memory: its weights, the logits
+/// of a chunk.
+Result<std::unique_ptr<Predictor>> wholePredictor(const JITModel &code);
+
+/// A graph over `params`, run piece by piece (Segments.h): memory holds the weights of one piece
+/// and of the head, and hidden states of at most 256 MiB or one chunk.
+Result<std::unique_ptr<Predictor>> piecewisePredictor(mlir::ModuleOp graph,
+                                                      const std::shared_ptr<ParamStore> &params,
+                                                      const std::string &cacheDirectory);
+
+/// Chunks of `tokens` [chunks·context]: `other` against `reference`, which must agree in their
+/// vocabulary. `progress`: chunks done, of how many, KL so far.
+Result<Comparison> compare(Predictor &reference, Predictor &other,
+                           const std::vector<int32_t> &tokens, int64_t context,
+                           const std::function<void(size_t, size_t, double)> &progress);
 
 /// Mean KL over rows of logits [rows, width].
 double meanDivergence(const float *reference, const float *other, int64_t rows, int64_t width);
