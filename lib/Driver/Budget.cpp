@@ -383,9 +383,7 @@ Status Compression::allocate() {
       return s;
     chosen = compress::allocateBytes(weights, int64_t(*budget) - int64_t(fixed), limits);
   } else {
-    double limit = std::log1p(*recipe.maxPerplexity);
-    if (const Json &tightened = state->get("tightened"); !tightened.is_null())
-      limit = tightened.at("limit").get<double>();
+    double limit = state->perplexityLimit(std::log1p(*recipe.maxPerplexity)).rise;
     chosen = compress::smallestForCost(weights, limit, limits);
   }
   if (!chosen)

@@ -147,6 +147,19 @@ const Json &CompressState::get(const std::string &key) const {
   return it == state.end() ? none : *it;
 }
 
+CompressState::Limit CompressState::perplexityLimit(double initial) const {
+  const Json &kept = get("tightened");
+  Json rise = kept.is_object() ? kept.value("limit", Json()) : Json(),
+       lowered = kept.is_object() ? kept.value("tries", Json()) : Json();
+  if (!rise.is_number() || !lowered.is_number_integer())
+    return {initial, 0};
+  return {rise.get<double>(), lowered.get<int64_t>()};
+}
+
+Status CompressState::lowerPerplexityLimit(const Limit &limit) {
+  return put("tightened", {{"limit", limit.rise}, {"tries", limit.lowered}});
+}
+
 Status CompressState::put(const std::string &key, Json value) {
   state[key] = std::move(value);
   return writeFileAtomically(directory + "/state.json", state.dump(1) + "\n");

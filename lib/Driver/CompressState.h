@@ -1,7 +1,8 @@
 // What an unfinished compression has on disk: "OUT.partial".
 //
 //   state.json            format_version, the fingerprint of the run, what was measured and
-//   allotted segment-0007.safetensors, segment-0007.json
+//                         allotted
+//   segment-0007.safetensors, segment-0007.json
 //                         tensors; rows of the report and the graph up to there
 //
 // A segment counts once its .json is there: it is written last, synced and renamed.
@@ -32,6 +33,15 @@ public:
   /// What was kept under a name, null if nothing.
   const Json &get(const std::string &key) const;
   Status put(const std::string &key, Json value);
+
+  /// The rise of the log-perplexity that a budget may predict, and how often it was lowered;
+  /// `initial` and 0 if never.
+  struct Limit {
+    double rise;
+    int64_t lowered;
+  };
+  Limit perplexityLimit(double initial) const;
+  Status lowerPerplexityLimit(const Limit &limit);
 
   /// Path of a further file in the directory.
   std::string file(const std::string &name) const { return directory + "/" + name; }

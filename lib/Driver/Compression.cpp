@@ -525,21 +525,18 @@ Status Compression::holdPerplexity() {
   double rise = summary.quality->perplexity / summary.quality->referencePerplexity - 1;
   if (rise <= *recipe.maxPerplexity)
     return Status::ok();
-  const Json &tightened = state->get("tightened");
-  double limit =
-      tightened.is_null() ? std::log1p(*recipe.maxPerplexity) : tightened.at("limit").get<double>();
-  int64_t tries = tightened.is_null() ? 0 : tightened.at("tries").get<int64_t>();
+  CompressState::Limit limit = state->perplexityLimit(std::log1p(*recipe.maxPerplexity));
   char text[100];
   std::snprintf(text, sizeof text, "+%.2f%%, allowed are +%.2f%%", 100 * rise,
                 100 * *recipe.maxPerplexity);
-  if (tries >= 5)
+  if (limit.lowered >= 5)
     return Error::at("--max-ppl", "not reached with these candidates", "a smaller rise",
                      std::string(text));
   say(std::string("again  perplexity rose by ") + text);
   state->restart();
-  limit *= 0.9 * *recipe.maxPerplexity / rise;
   summary.tightened = true;
-  return state->put("tightened", {{"limit", limit}, {"tries", tries + 1}});
+  return state->lowerPerplexityLimit(
+      {limit.rise * 0.9 * *recipe.maxPerplexity / rise, limit.lowered + 1});
 }
 
 /// Weights have other shapes and bytes after rewrites; what counts as before is the original.
