@@ -40,6 +40,7 @@ Status Compression::dropLayers() {
   if (!model)
     return model.takeError();
   std::vector<compress::BlockInfluence> layers;
+  std::vector<int64_t> numbers; ///< of them: some may have been dropped before
   std::vector<std::vector<float>> before;
   std::vector<SegmentSample> stream = samples;
   int64_t current = -1;
@@ -49,11 +50,11 @@ Status Compression::dropLayers() {
   };
   for (size_t i = 0; i + 1 < (*model)->size(); ++i) {
     if (int64_t layer = layerOf(i); layer >= 0 && layer != current) {
-      if (layer != int64_t(layers.size()))
-        return Error::at(
-            "scheme", "drop: numbers of layers", "0, 1, 2, … (no model with layers dropped)",
-            std::to_string(layer) + " after " + std::to_string(int64_t(layers.size()) - 1));
+      if (!numbers.empty() && layer <= numbers.back())
+        return Error::at("scheme", "drop: numbers of layers", "ascending in the graph",
+                         std::to_string(layer) + " after " + std::to_string(numbers.back()));
       layers.emplace_back();
+      numbers.push_back(layer);
       before.clear();
       for (const SegmentSample &s : stream)
         before.push_back(s.hidden);
@@ -82,7 +83,8 @@ Status Compression::dropLayers() {
     return dropped.takeError();
   std::string names;
   fin::FinDropLayersOptions pass;
-  for (int64_t layer : *dropped) {
+  for (int64_t index : *dropped) {
+    int64_t layer = numbers[size_t(index)];
     pass.layers.push_back(layer);
     names += (names.empty() ? "" : ", ") + std::to_string(layer);
   }

@@ -109,6 +109,14 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     if (p.scheme.keep() && p.kept.empty())
       p.kept = "the recipe leaves it";
     p.bytesAfter = predictedBytes(p);
+    // Tables that nobody spoke of are not made larger, nor coded twice. Rewrites make them dense.
+    bool byDefault = (w.embedding || head) && !p.given && !recipe.hasBudget();
+    if (byDefault && !p.scheme.keep() && p.bytesAfter >= p.bytesBefore && !recipe.rotate &&
+        recipe.slice == 0) {
+      p.scheme = {};
+      p.kept = "small enough";
+      p.bytesAfter = p.bytesBefore;
+    }
     planned.push_back(std::move(p));
   }
   if (!unmatched.empty())

@@ -272,19 +272,39 @@ def test_rotation_changes_nothing(name, tmp_path, text):
 
 
 def test_a_layer_that_does_nothing_is_dropped(tmp_path, text):
-    model = make(tmp_path / "model", "llama", num_hidden_layers=5)
+    model = make(tmp_path / "model", "llama", num_hidden_layers=6)
     with torch.no_grad():
-        layer = model.model.layers[2]
-        layer.self_attn.o_proj.weight.zero_()
-        layer.mlp.down_proj.weight.zero_()
+        for number in (2, 4):
+            layer = model.model.layers[number]
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
     model.save_pretrained(tmp_path / "model")
     add_tokenizer(tmp_path / "model")
-    compress(tmp_path / "model", tmp_path / "out", text, "--scheme", "drop1", "--embeddings",
-             "keep")
-    report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["rewrites"] == [{"pass": "fin-drop-layers", "detail": "layers 2"}]
-    assert report["quality"]["kl_mean"] < 1e-6
-    fingpt("run", tmp_path / "out", "--prompt", "ab", "-n", 4)
+    source, dropped = tmp_path / "model", []
+    for out in ("one", "two"):
+        compress(source, tmp_path / out, text, "--scheme", "drop1", "--embeddings", "keep")
+        report = json.loads((tmp_path / out / "report.json").read_text())
+        dropped += report["rewrites"]
+        assert report["quality"]["kl_mean"] < 1e-6
+        source = tmp_path / out
+    # The numbers of the layers that stay do not change.
+    assert sorted(d["detail"] for d in dropped) == ["layers 2", "layers 4"]
+    assert "4 layers" in fingpt("inspect", source)
+    fingpt("run", source, "--prompt", "ab", "-n", 4)
+
+
+def test_tables_that_are_small_already_stay(tmp_path, llama, text):
+    """Unless something is said of them: the default for tables is to make them smaller."""
+    compress(llama, tmp_path / "one", text, "--scheme", "keep", "--embeddings", "w4g32")
+
+    def table(out, *options):
+        compress(tmp_path / "one", tmp_path / out, text, "--scheme", "w4g32", *options)
+        rows = json.loads((tmp_path / out / "report.json").read_text())["weights"]
+        return next(row for row in rows if "embed_tokens" in row["name"])
+
+    kept, given = table("two"), table("three", "--embeddings", "w6g64")
+    assert kept["bytes_after"] == kept["bytes_before"] and kept["kept_reason"] == "small enough"
+    assert given["bytes_after"] > given["bytes_before"]
 
 
 def test_rotate_and_quantize(tmp_path, llama, text):
