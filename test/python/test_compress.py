@@ -289,7 +289,7 @@ def test_a_layer_that_does_nothing_is_dropped(tmp_path, text):
         source = tmp_path / out
     # The numbers of the layers that stay do not change.
     assert sorted(d["detail"] for d in dropped) == ["layers 2", "layers 4"]
-    assert "4 layers" in fingpt("inspect", source)
+    assert "4 layers" in fingpt("inspect", source).stdout
     fingpt("run", source, "--prompt", "ab", "-n", 4)
 
 
