@@ -2,10 +2,11 @@
 
 #include "Isa.h"
 #include "QuantizeKernels.h"
-#include "RoundingLane.h"
+#include "RoundingKernels.h"
 #include "fingpt/Support/Float.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdlib>
 
 using namespace fingpt;
@@ -15,16 +16,16 @@ using namespace fingpt::compress;
 
 namespace {
 
-/// The fastest lane of the level in use; null: none.
-const RoundingLane *lane() {
+/// The fastest kernels of the level in use; null: none.
+const RoundingKernels *kernels() {
   static const bool permutesBytes = __builtin_cpu_supports("avx512vbmi");
   switch (currentIsa()) {
   case Isa::Baseline:
     return nullptr;
   case Isa::Avx2:
-    return &avx2Rounding;
+    return &avx2RoundingKernels;
   case Isa::Avx512:
-    return permutesBytes ? &avx512Rounding : &avx2Rounding;
+    return permutesBytes ? &avx512RoundingKernels : &avx2RoundingKernels;
   }
   return nullptr;
 }
@@ -51,13 +52,14 @@ private:
   static int cellOf(int d) { return d * Multiplier >> 16; }
   static int8_t placeOf(int d) { return static_cast<int8_t>((d * Multiplier >> 8 & 255) - 128); }
 
-  /// No two changes of a sign share a cell, and all have one.
+  /// No two changes of a sign share a cell, all have one, and each is by one code.
   static bool fits(const uint8_t codes[2][Numbers], int offset) {
     for (int sign = 0; sign < 2; ++sign)
       for (int i = 0, before = -1; i + 1 < Numbers; ++i)
         if (codes[sign][i] != codes[sign][i + 1]) {
           int d = Begin + i - offset;
-          if (d < 0 || d >= Most || cellOf(d) == before)
+          if (d < 0 || d >= Most || cellOf(d) == before ||
+              std::abs(codes[sign][i + 1] - codes[sign][i]) != 1)
             return false;
           before = cellOf(d);
         }
@@ -107,19 +109,24 @@ private:
 } // namespace
 
 bool compress::packedRounding(int64_t cols, int64_t group) {
-  return lane() && cols % 32 == 0 && group % 32 == 0;
+  return kernels() && cols > 0 && cols % 32 == 0 && group % 32 == 0;
 }
-float compress::rangesWithZero(const uint16_t *bf16, int64_t n, int64_t group, float *lo,
+float compress::rangesWithZero(DType type, const uint16_t *w, int64_t n, int64_t group, float *lo,
                                float *hi) {
-  return lane()->ranges(bf16, n, group, lo, hi);
+  assert(type == DType::BF16 || type == DType::F16);
+  auto *ranges = type == DType::F16 ? kernels()->rangesF16 : kernels()->rangesBf16;
+  return ranges(w, n, group, lo, hi);
 }
-void compress::packAffine(const QuantScheme &how, const uint16_t *bf16, int64_t n, int64_t group,
-                          const float *scale, const float *zero, uint8_t *bytes) {
-  lane()->affineBf16[how.bits - 2](bf16, n, group, scale, zero, how.signedCodes, bytes);
-}
-void compress::packAffine(const QuantScheme &how, const float *w, int64_t n, int64_t group,
-                          const float *scale, const float *zero, uint8_t *bytes) {
-  lane()->affineF32[how.bits - 2](w, n, group, scale, zero, how.signedCodes, bytes);
+void compress::packAffine(const QuantScheme &how, DType type, const void *w, int64_t n,
+                          int64_t group, const float *scale, const float *zero, uint8_t *bytes) {
+  int k = how.bits - 2;
+  const RoundingKernels &all = *kernels();
+  if (type == DType::F32)
+    return all.affineF32[k](static_cast<const float *>(w), n, group, scale, zero, how.signedCodes,
+                            bytes);
+  assert(type == DType::BF16 || type == DType::F16);
+  auto *affine = type == DType::F16 ? all.affineF16[k] : all.affineBf16[k];
+  affine(static_cast<const uint16_t *>(w), n, group, scale, zero, how.signedCodes, bytes);
 }
 void compress::packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
                        uint8_t *bytes) {
@@ -127,7 +134,7 @@ void compress::packNF4(const uint16_t *bf16, int64_t n, int64_t group, const flo
       StepsBuilder([](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
         encodeNF4(w, count, count, {&p.scale, &p.zero, &p.min}, codes);
       }).build();
-  lane()->falling(book, bf16, n, group, scale, bytes);
+  kernels()->falling(book, bf16, n, group, scale, bytes);
 }
 void compress::packFP4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale,
                        uint8_t *bytes) {
@@ -135,20 +142,16 @@ void compress::packFP4(const uint16_t *bf16, int64_t n, int64_t group, const flo
       StepsBuilder([](const float *w, int64_t count, const GroupParams &p, uint8_t *codes) {
         encodeE2M1(w, count, count, {&p.scale, &p.zero, &p.min}, 1.0f / 6, codes);
       }).build();
-  lane()->rising(book, bf16, n, group, scale, bytes);
+  kernels()->rising(book, bf16, n, group, scale, bytes);
 }
 
 #else
 
 bool compress::packedRounding(int64_t, int64_t) { return false; }
-float compress::rangesWithZero(const uint16_t *, int64_t, int64_t, float *, float *) {
+float compress::rangesWithZero(DType, const uint16_t *, int64_t, int64_t, float *, float *) {
   std::abort();
 }
-void compress::packAffine(const QuantScheme &, const uint16_t *, int64_t, int64_t, const float *,
-                          const float *, uint8_t *) {
-  std::abort();
-}
-void compress::packAffine(const QuantScheme &, const float *, int64_t, int64_t, const float *,
+void compress::packAffine(const QuantScheme &, DType, const void *, int64_t, int64_t, const float *,
                           const float *, uint8_t *) {
   std::abort();
 }
@@ -160,3 +163,11 @@ void compress::packFP4(const uint16_t *, int64_t, int64_t, const float *, uint8_
 }
 
 #endif
+
+void compress::widenF16Fast(const uint16_t *f16, int64_t n, float *to) {
+#if defined(__x86_64__)
+  if (const RoundingKernels *fast = kernels())
+    return fast->widenF16(f16, n, to);
+#endif
+  widenF16(f16, n, to);
+}

@@ -120,10 +120,10 @@ public:
   RowRounding(const WeightSource &w, const GroupCodec &codec, QuantizedWeight &q)
       : w(w), codec(codec), q(q) {
     const QuantScheme &s = q.scheme;
-    bool fast = packedRounding(q.cols, q.groupSize) && s.offset != Offset::Mins;
-    packed = fast && !s.isLookup() && q.scaleType == DType::F16;
-    bool codebook = s.format == CodeFormat::MXFP4 || q.scaleType == DType::F16;
-    inPlace = (packed || (fast && s.isLookup() && codebook)) && !s.searchClip;
+    bool fast = packedRounding(q.cols, q.groupSize) && s.offset != Offset::Mins &&
+                (q.scaleType == DType::F16 || s.format == CodeFormat::MXFP4);
+    packed = fast && !s.isLookup();
+    inPlace = fast && !s.searchClip && (packed || w.dtype() == DType::BF16);
     // Codes of a piece, and those of its groups' zeros, are whole bytes.
     int64_t whole = s.offset == Offset::ZeroCodes ? 8 / std::gcd(8, s.bits) : 1;
     if (q.groupSize % 8 != 0)
@@ -133,11 +133,11 @@ public:
   }
 
   void round(int64_t row, RowScratch &scratch, Scan &scan) const {
-    const uint16_t *bf16 = inPlace ? w.bf16Row(row) : nullptr;
+    const uint16_t *half = inPlace ? w.halfRow(row) : nullptr;
     for (int64_t group = 0; group < q.groups; group += pieceGroups) {
       Piece p{row, group, std::min(pieceGroups, q.groups - group), group * q.groupSize, 0};
       p.weights = std::min(p.groups * q.groupSize, q.cols - p.first);
-      if (!(bf16 ? roundInPlace(p, bf16 + p.first, scratch, scan) : roundF32(p, scratch, scan)))
+      if (!(half ? roundInPlace(p, half + p.first, scratch, scan) : roundF32(p, scratch, scan)))
         return;
     }
   }
@@ -152,9 +152,9 @@ private:
 
   // False: a weight is not finite.
 
-  bool roundInPlace(const Piece &p, const uint16_t *bf16, RowScratch &scratch, Scan &scan) const {
+  bool roundInPlace(const Piece &p, const uint16_t *half, RowScratch &scratch, Scan &scan) const {
     float *lo = scratch.lo.data(), *hi = scratch.hi.data(), *scale = scratch.scale.data();
-    float largest = rangesWithZero(bf16, p.weights, q.groupSize, lo, hi);
+    float largest = rangesWithZero(w.dtype(), half, p.weights, q.groupSize, lo, hi);
     scan.note(p.row, largest, std::isfinite(largest));
     if (!std::isfinite(largest))
       return false;
@@ -167,13 +167,14 @@ private:
       }
       [[fallthrough]];
     case CodeFormat::FP4:
-      packFP4(bf16, p.weights, q.groupSize, scale, bytesOf(p));
+      packFP4(half, p.weights, q.groupSize, scale, bytesOf(p));
       break;
     case CodeFormat::NF4:
-      packNF4(bf16, p.weights, q.groupSize, scale, bytesOf(p));
+      packNF4(half, p.weights, q.groupSize, scale, bytesOf(p));
       break;
     default:
-      packAffine(q.scheme, bf16, p.weights, q.groupSize, scale, scratch.zero.data(), bytesOf(p));
+      packAffine(q.scheme, w.dtype(), half, p.weights, q.groupSize, scale, scratch.zero.data(),
+                 bytesOf(p));
     }
     return true;
   }
@@ -192,7 +193,7 @@ private:
       coverAndStore(p, scratch);
     }
     if (packed)
-      packAffine(q.scheme, values, p.weights, q.groupSize, scratch.scale.data(),
+      packAffine(q.scheme, DType::F32, values, p.weights, q.groupSize, scratch.scale.data(),
                  scratch.zero.data(), bytesOf(p));
     else
       encode(p, values, scratch);
@@ -226,7 +227,7 @@ private:
   const WeightSource &w;
   const GroupCodec &codec;
   QuantizedWeight &q;
-  bool packed, inPlace; ///< f32, resp. bf16, goes to packed codes at once
+  bool packed, inPlace; ///< f32, resp. bf16 or f16, goes to packed codes at once
   int64_t pieceGroups;
 };
 
@@ -290,7 +291,7 @@ Result<QuantizedWeight> doublePass(const WeightSource &w, const QuantScheme &sch
       scratch.set(g, storedParams(q, row, g));
     codec.encode(w.row(row, scratch.values.data()), q.cols, q.groupSize, scratch.params(),
                  scratch.codes.data());
-    codec.storeCodes(q, row, 0, q.cols, scratch.codes.data());
+    codec.storeRow(q, row, scratch.codes.data());
   });
   return q;
 }
@@ -349,7 +350,7 @@ const float *WeightSource::part(int64_t i, int64_t first, int64_t n, float *scra
   case DType::F32:
     return reinterpret_cast<const float *>(start);
   case DType::F16:
-    widenF16(reinterpret_cast<const uint16_t *>(start), n, scratch);
+    widenF16Fast(reinterpret_cast<const uint16_t *>(start), n, scratch);
     return scratch;
   case DType::BF16:
     widenBf16(reinterpret_cast<const uint16_t *>(start), n, scratch);
@@ -361,8 +362,9 @@ const float *WeightSource::part(int64_t i, int64_t first, int64_t n, float *scra
   }
 }
 
-const uint16_t *WeightSource::bf16Row(int64_t i) const {
-  return type == DType::BF16 ? reinterpret_cast<const uint16_t *>(data) + i * stride : nullptr;
+const uint16_t *WeightSource::halfRow(int64_t i) const {
+  bool half = type == DType::BF16 || type == DType::F16;
+  return half ? reinterpret_cast<const uint16_t *>(data) + i * stride : nullptr;
 }
 
 float QuantizedWeight::scale(int64_t row, int64_t group) const {
@@ -419,13 +421,13 @@ Result<QuantizedWeight> compress::quantize(const WeightSource &w, const QuantSch
   if (scheme.format == CodeFormat::NVFP4) {
     Scan scan;
     forEachRow(w, 1, [&](int64_t row, RowScratch &scratch) {
-      const uint16_t *bf16 = packedRounding(w.cols(), w.cols()) ? w.bf16Row(row) : nullptr;
-      if (!bf16) {
+      const uint16_t *half = packedRounding(w.cols(), w.cols()) ? w.halfRow(row) : nullptr;
+      if (!half) {
         rangesOf(row, w.row(row, scratch.values.data()), w.cols(), w.cols(), scratch, scan);
         return;
       }
       float largest =
-          rangesWithZero(bf16, w.cols(), w.cols(), scratch.lo.data(), scratch.hi.data());
+          rangesWithZero(w.dtype(), half, w.cols(), w.cols(), scratch.lo.data(), scratch.hi.data());
       scan.note(row, largest, std::isfinite(largest));
     });
     if (Status s = scan.status(w); !s)

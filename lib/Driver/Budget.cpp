@@ -383,7 +383,7 @@ Status Compression::allocate() {
       return s;
     chosen = compress::allocateBytes(weights, int64_t(*budget) - int64_t(fixed), limits);
   } else {
-    double limit = state->perplexityLimit(std::log1p(*recipe.maxPerplexity)).rise;
+    double limit = state->perplexityLimit(std::log1p(*recipe.maxPerplexity)).logRise;
     chosen = compress::smallestForCost(weights, limit, limits);
   }
   if (!chosen)

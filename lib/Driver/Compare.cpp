@@ -198,6 +198,7 @@ public:
     return size_t(std::max<int64_t>(1, HiddenBytes / (context * widest * int64_t(sizeof(float)))));
   }
   Status begin(const int32_t *tokens, size_t chunks, int64_t context) override {
+    now = {};
     samples.assign(chunks, {});
     for (size_t c = 0; c < chunks; ++c) {
       samples[c].length = context;

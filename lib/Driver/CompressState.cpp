@@ -157,7 +157,7 @@ CompressState::Limit CompressState::perplexityLimit(double initial) const {
 }
 
 Status CompressState::lowerPerplexityLimit(const Limit &limit) {
-  return put("tightened", {{"limit", limit.rise}, {"tries", limit.lowered}});
+  return put("tightened", {{"limit", limit.logRise}, {"tries", limit.lowered}});
 }
 
 Status CompressState::put(const std::string &key, Json value) {

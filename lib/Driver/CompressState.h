@@ -37,7 +37,7 @@ public:
   /// The rise of the log-perplexity that a budget may predict, and how often it was lowered;
   /// `initial` and 0 if never.
   struct Limit {
-    double rise;
+    double logRise;
     int64_t lowered;
   };
   Limit perplexityLimit(double initial) const;

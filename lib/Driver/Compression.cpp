@@ -536,7 +536,7 @@ Status Compression::holdPerplexity() {
   state->restart();
   summary.tightened = true;
   return state->lowerPerplexityLimit(
-      {limit.rise * 0.9 * *recipe.maxPerplexity / rise, limit.lowered + 1});
+      {limit.logRise * 0.9 * *recipe.maxPerplexity / rise, limit.lowered + 1});
 }
 
 /// Weights have other shapes and bytes after rewrites; what counts as before is the original.

@@ -17,12 +17,12 @@ struct Options {
 } // namespace
 
 static Result<std::unique_ptr<JITModel>> compileForward(Model &model, const Options &o,
-                                                        bool isReference = false) {
+                                                        int64_t kvBits) {
   JITOptions jit;
   jit.cache = false;
   jit.reference = o.reference;
   jit.precision = o.precision;
-  jit.kvBits = isReference ? 0 : kvBits(o.kv);
+  jit.kvBits = kvBits;
   if (!o.noCache)
     jit.cacheDirectory = defaultCacheDirectory();
   return model.compile(jit);
@@ -46,17 +46,22 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
     return same.takeError();
   if (*same != *tokens)
     return Error::at("--against", "tokenizers differ: the text has other tokens in the reference");
-  // With --reference both are run by the strict definitions of ops; otherwise the reference, whose
-  // kernels are f32 anyway, is run piece by piece, and takes the memory of one.
-  Result<std::unique_ptr<JITModel>> code = compileForward(model, o), strict(nullptr);
+  Result<std::unique_ptr<JITModel>> code = compileForward(model, o, kvBits(o.kv));
   if (!code)
     return code.takeError();
-  if (o.reference)
-    strict = compileForward(**reference, o, /*isReference=*/true);
-  if (!strict)
-    return strict.takeError();
-  auto expected = o.reference
-                      ? wholePredictor(**strict)
+  if (Status s = (*code)->checkTokens(*tokens, "--text"); !s)
+    return s.takeError();
+  // With --reference both are run by the strict definitions of ops; otherwise the reference, whose
+  // kernels are f32 anyway, is run piece by piece and takes the memory of one.
+  std::unique_ptr<JITModel> strict;
+  if (o.reference) {
+    auto made = compileForward(**reference, o, /*kvBits=*/0);
+    if (!made)
+      return made.takeError();
+    strict = std::move(*made);
+  }
+  auto expected = strict
+                      ? wholePredictor(*strict)
                       : piecewisePredictor((*reference)->graph(), (*reference)->imported().params,
                                            o.noCache ? "" : defaultCacheDirectory());
   if (!expected)
@@ -64,6 +69,7 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
   auto found = wholePredictor(**code);
   if (!found)
     return found.takeError();
+  progress.update("running the reference");
   auto c =
       compare(**expected, **found, *tokens, o.context, [&](size_t done, size_t all, double kl) {
         char line[100];
@@ -99,7 +105,7 @@ static Result<int> run(const Options &o, const Common &common) {
   progress.update("compiling");
   if (!o.against.empty())
     return evaluateAgainst(o, common, **model, *text, progress);
-  Result<std::unique_ptr<JITModel>> code = compileForward(**model, o);
+  Result<std::unique_ptr<JITModel>> code = compileForward(**model, o, kvBits(o.kv));
   if (!code)
     return code.takeError();
   EvaluateOptions options;

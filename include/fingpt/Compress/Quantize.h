@@ -41,8 +41,11 @@ namespace fingpt::compress {
 class WeightSource {
 public:
   WeightSource(const void *data, DType type, int64_t rows, int64_t cols)
-      : data(static_cast<const char *>(data)), type(type), height(rows), width(cols), stride(cols) {
-  }
+      : WeightSource(data, type, rows, cols, cols) {}
+  /// Rows `stride` elements apart.
+  WeightSource(const void *data, DType type, int64_t rows, int64_t cols, int64_t stride)
+      : data(static_cast<const char *>(data)), type(type), height(rows), width(cols),
+        stride(stride) {}
   WeightSource(ConstMatrixF w)
       : data(reinterpret_cast<const char *>(w.data)), type(DType::F32), height(w.rows),
         width(w.cols), stride(w.stride) {}
@@ -56,8 +59,9 @@ public:
   const float *row(int64_t i, float *scratch) const { return part(i, 0, width, scratch); }
   /// Its columns [first, first + n); scratch [n].
   const float *part(int64_t i, int64_t first, int64_t n, float *scratch) const;
-  /// Row i as it is stored if it is bf16, else null.
-  const uint16_t *bf16Row(int64_t i) const;
+  /// Row i as it is stored if that is bf16 or f16, else null.
+  const uint16_t *halfRow(int64_t i) const;
+  DType dtype() const { return type; }
   /// Bytes of one row.
   int64_t rowBytes() const { return width * static_cast<int64_t>(dtypeSize(type)); }
 

@@ -36,7 +36,7 @@ public:
 Result<std::unique_ptr<Predictor>> wholePredictor(const JITModel &code);
 
 /// A graph over `params`, run piece by piece (Segments.h): memory holds the weights of one piece
-/// and of the head, and hidden states of at most 256 MiB or one chunk.
+/// and of the head, hidden states of at most 256 MiB or one chunk, and the logits of a chunk.
 Result<std::unique_ptr<Predictor>> piecewisePredictor(mlir::ModuleOp graph,
                                                       const std::shared_ptr<ParamStore> &params,
                                                       const std::string &cacheDirectory);

@@ -234,7 +234,11 @@ TEST(Quantize, DegenerateWeights) {
     EXPECT_TRUE(checkFinite(dequantized(rounded(mixed, scheme)).view(), scheme));
   for (const char *scheme : AllSchemes) // no rows, no columns
     EXPECT_EQ(rounded(Matrix<float>(0, 64), scheme).codes.size(), 0U);
-  EXPECT_EQ(rounded(Matrix<float>(4, 0), "w4g128").groups, 0);
+  uint16_t none = 0;
+  for (const char *scheme : AllSchemes) {
+    EXPECT_EQ(rounded(Matrix<float>(4, 0), scheme).groups, 0);
+    EXPECT_EQ(rounded(WeightSource(&none, DType::BF16, 4, 0), scheme).groups, 0);
+  }
 }
 
 TEST(Quantize, ScalesThatDoNotFitF16AreF32) {
@@ -255,21 +259,70 @@ TEST(Quantize, RefusesNonFiniteNamingRowAndColumn) {
       ASSERT_FALSE(bool(q)) << scheme;
       EXPECT_NE(q.error().message().find("[17, 66]"), std::string::npos) << q.error().message();
     }
-  // Where ranges are found a row ahead.
-  std::mt19937 random(8);
-  Matrix<float> w = randomWeight(random, 60, 512);
+  // In the fast lane, in the first and in the last piece of a row.
+  constexpr int64_t Rows = 60, Cols = 4128;
+  Matrix<float> w(Rows, Cols);
   for (float bad : {NAN, INFINITY, -INFINITY})
-    for (int64_t row : {0, 1, 17, 59}) {
-      std::vector<uint16_t> brain;
-      for (int64_t i = 0; i < 60 * 512; ++i)
-        brain.push_back(floatToBf16(i == row * 512 + 300 ? bad : w.data()[i]));
-      for (const char *scheme : {"w4g64", "w3g64-sym", "nf4", "fp4"}) {
-        auto q = quantize({brain.data(), DType::BF16, 60, 512}, *parseScheme(scheme));
-        ASSERT_FALSE(bool(q)) << scheme;
-        EXPECT_NE(q.error().message().find("[" + std::to_string(row) + ", 300]"), std::string::npos)
-            << q.error().message();
+    for (auto [row, col] : {std::pair<int64_t, int64_t>{0, 300}, {17, 4127}, {59, 2047}})
+      for (DType type : {DType::BF16, DType::F16}) {
+        std::vector<uint16_t> half(Rows * Cols);
+        half[size_t(row * Cols + col)] = type == DType::F16 ? floatToF16(bad) : floatToBf16(bad);
+        for (const char *scheme : {"w4g64", "w3g64-sym", "w8", "nf4", "fp4", "mxfp4", "nvfp4"}) {
+          auto q = quantize({half.data(), type, Rows, Cols}, *parseScheme(scheme));
+          ASSERT_FALSE(bool(q)) << scheme;
+          std::string place = "[" + std::to_string(row) + ", " + std::to_string(col) + "]";
+          EXPECT_NE(q.error().message().find(place), std::string::npos) << q.error().message();
+        }
+      }
+}
+
+/// Weights as f32, and as both formats of 16 bits.
+struct ThreeFormats {
+  Matrix<float> w;
+  std::vector<uint16_t> bf16, f16;
+
+  explicit ThreeFormats(Matrix<float> values) : w(std::move(values)) {
+    for (int64_t i = 0; i < w.rows() * w.cols(); ++i) {
+      bf16.push_back(floatToBf16(w.data()[i]));
+      f16.push_back(floatToF16(w.data()[i]));
+    }
+  }
+  /// Columns [first, first + n).
+  std::vector<WeightSource> sources(int64_t first, int64_t n) const {
+    return {WeightSource(w.block(0, first, w.rows(), n)),
+            WeightSource(bf16.data() + first, DType::BF16, w.rows(), n, w.cols()),
+            WeightSource(f16.data() + first, DType::F16, w.rows(), n, w.cols())};
+  }
+  std::vector<WeightSource> sources() const { return sources(0, w.cols()); }
+};
+
+// Rows longer than a piece: every group is what it is as a weight of its own.
+TEST(Quantize, GroupsOfALongRowAreWhatTheyAreAlone) {
+  std::mt19937 random(10);
+  for (int64_t cols : {2080, 4128}) {
+    ThreeFormats w(randomWeight(random, 5, cols, 0.02));
+    for (const char *scheme :
+         {"w4g64", "w3", "w3g96", "w5g32", "w7g64", "w4g20", "w3g20", "w4g64-min", "w4g96-clip",
+          "w8g64-asym", "w2g128-sym-signed", "w4g1024", "nf4", "nf4g160", "fp4", "mxfp4"}) {
+      std::vector<WeightSource> sources = w.sources();
+      for (size_t k = 0; k < sources.size(); ++k) {
+        QuantizedWeight q = rounded(sources[k], scheme);
+        for (int64_t g = 0; g < q.groups; ++g) {
+          int64_t first = g * q.groupSize, n = std::min(q.groupSize, cols - first);
+          QuantizedWeight alone = rounded(w.sources(first, n)[k], scheme);
+          ASSERT_EQ(alone.groups, 1) << scheme;
+          for (int64_t i = 0; i < q.rows; ++i) {
+            ASSERT_EQ(q.scale(i, g), alone.scale(i, 0)) << scheme << ", source " << k;
+            ASSERT_EQ(q.zero(i, g), alone.zero(i, 0)) << scheme << ", source " << k;
+            ASSERT_EQ(q.min(i, g), alone.min(i, 0)) << scheme << ", source " << k;
+            for (int64_t j = 0; j < n; ++j)
+              ASSERT_EQ(q.code(i, first + j), alone.code(i, j))
+                  << scheme << ", source " << k << " [" << i << ", " << first + j << "]";
+          }
+        }
       }
     }
+  }
 }
 
 TEST(Quantize, SixteenBitSourcesReadAsTheirValues) {
@@ -359,7 +412,7 @@ constexpr const char *FastSchemes[] = {"w4g64",
 
 TEST(Quantize, FastLaneGivesTheSameBits) {
   std::mt19937 random(11);
-  for (int64_t cols : {32, 64, 96, 160, 576, 2048}) {
+  for (int64_t cols : {32, 64, 96, 160, 576, 2080}) {
     Matrix<float> w = randomWeight(random, 40, cols, 0.02);
     for (int64_t j = 0; j < cols; ++j) {
       w(3, j) = 0;
@@ -370,13 +423,10 @@ TEST(Quantize, FastLaneGivesTheSameBits) {
       w(8, j) *= 1e-5f;
       w(9, j) *= 1e-25f; // below all scales but MXFP4's
     }
-    std::vector<uint16_t> brain;
-    for (int64_t i = 0; i < w.rows() * cols; ++i)
-      brain.push_back(floatToBf16(w.data()[i]));
-    for (const char *scheme : FastSchemes) {
-      expectSameBitsWithoutFastLane(w, scheme);
-      expectSameBitsWithoutFastLane({brain.data(), DType::BF16, w.rows(), cols}, scheme);
-    }
+    ThreeFormats formats(std::move(w));
+    for (const char *scheme : FastSchemes)
+      for (const WeightSource &source : formats.sources())
+        expectSameBitsWithoutFastLane(source, scheme);
   }
 }
 

@@ -1,9 +1,11 @@
-// AVX2.
-#include "RoundingLane.h"
+// AVX2 and F16C.
+#include "RoundingKernels.h"
 
 #include <cstddef>
 #include <cstring>
 #include <immintrin.h>
+
+#include "RoundingFormats.inc"
 
 namespace {
 
@@ -15,40 +17,47 @@ struct V {
   };
   static constexpr int64_t Words = 16;
 
-  FINGPT_INLINE static I load(const void *p) {
+  FINGPT_ALWAYS_INLINE static I load(const void *p) {
     return _mm256_loadu_si256(static_cast<const I *>(p));
   }
-  FINGPT_INLINE static I maxSigned(I a, I b) { return _mm256_max_epi16(a, b); }
-  FINGPT_INLINE static I maxUnsigned(I a, I b) { return _mm256_max_epu16(a, b); }
-  FINGPT_INLINE static __m128i maxSigned(__m128i a, __m128i b) { return _mm_max_epi16(a, b); }
-  FINGPT_INLINE static __m128i maxUnsigned(__m128i a, __m128i b) { return _mm_max_epu16(a, b); }
-  FINGPT_INLINE static I low16(I a, I b) { return _mm256_unpacklo_epi16(a, b); }
-  FINGPT_INLINE static I high16(I a, I b) { return _mm256_unpackhi_epi16(a, b); }
-  template <typename Combine> FINGPT_INLINE static __m128i fold(I v, const Combine &combine) {
+  FINGPT_ALWAYS_INLINE static I maxSigned(I a, I b) { return _mm256_max_epi16(a, b); }
+  FINGPT_ALWAYS_INLINE static I maxUnsigned(I a, I b) { return _mm256_max_epu16(a, b); }
+  FINGPT_ALWAYS_INLINE static __m128i maxSigned(__m128i a, __m128i b) {
+    return _mm_max_epi16(a, b);
+  }
+  FINGPT_ALWAYS_INLINE static __m128i maxUnsigned(__m128i a, __m128i b) {
+    return _mm_max_epu16(a, b);
+  }
+  FINGPT_ALWAYS_INLINE static I low16(I a, I b) { return _mm256_unpacklo_epi16(a, b); }
+  FINGPT_ALWAYS_INLINE static I high16(I a, I b) { return _mm256_unpackhi_epi16(a, b); }
+  template <typename Combine>
+  FINGPT_ALWAYS_INLINE static __m128i fold(I v, const Combine &combine) {
     return combine(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   }
 
-  template <typename T, typename Param>
-  FINGPT_INLINE static Codes rounded(const T *w, const Param &p, const Param &q, int most) {
-    return {{half(w, p, most), half(w + 32, q, most)}};
+  template <typename F, typename Param>
+  FINGPT_ALWAYS_INLINE static Codes rounded(const typename F::Bits *w, const Param &p,
+                                            const Param &q, int most) {
+    return {{half(F(), w, p, most), half(F(), w + 32, q, most)}};
   }
 
-  template <int Bits, typename T>
-  FINGPT_INLINE static void store(Codes codes, int flip, uint8_t *out) {
+  template <int Bits, typename F>
+  FINGPT_ALWAYS_INLINE static void store(Codes codes, int flip, uint8_t *out) {
     if constexpr (Bits == 4) {
       I even = _mm256_unpacklo_epi64(codes.half[0], codes.half[1]);
       I odd = _mm256_unpackhi_epi64(codes.half[0], codes.half[1]);
       I bytes = _mm256_or_si256(even, _mm256_slli_epi16(odd, 4));
       bytes = _mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(flip * 17)));
-      return storeInOrder(bytes, out);
+      storeInOrder(bytes, out);
+    } else {
+      storeHalf<Bits>(codes.half[0], flip, out);
+      storeHalf<Bits>(codes.half[1], flip, out + std::ptrdiff_t(4) * Bits);
     }
-    storeHalf<Bits>(codes.half[0], flip, out);
-    storeHalf<Bits>(codes.half[1], flip, out + std::ptrdiff_t(4) * Bits);
   }
 
   template <bool Falling, typename Param>
-  FINGPT_INLINE static void storeNibbles(const uint16_t *w, const Param &p, const Param &q,
-                                         uint8_t *out) {
+  FINGPT_ALWAYS_INLINE static void storeNibbles(const uint16_t *w, const Param &p, const Param &q,
+                                                uint8_t *out) {
     auto pairs = [](I codes) { // even + 16·odd
       return _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x1001));
     };
@@ -63,24 +72,33 @@ private:
   struct Sixteen {
     __m256 even, odd;
   };
-  FINGPT_INLINE static Sixteen sixteen(const uint16_t *bf16) {
-    I v = load(bf16);
+  FINGPT_ALWAYS_INLINE static Sixteen sixteen(Bf16, const uint16_t *w) {
+    I v = load(w);
     return {_mm256_castsi256_ps(_mm256_slli_epi32(v, 16)),
             _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-65536)))};
   }
-  FINGPT_INLINE static Sixteen sixteen(const float *w) {
+  FINGPT_ALWAYS_INLINE static Sixteen sixteen(F16, const uint16_t *w) {
+    I v = _mm256_permute4x64_epi64(load(w), 0xd8); // fours 0, 2, 1, 3
+    return apart(_mm256_cvtph_ps(_mm256_castsi256_si128(v)),
+                 _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1)));
+  }
+  FINGPT_ALWAYS_INLINE static Sixteen sixteen(F32, const float *w) {
     auto pair = [](const float *low, const float *high) {
       return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
     };
-    __m256 a = pair(w, w + 8), b = pair(w + 4, w + 12);
+    return apart(pair(w, w + 8), pair(w + 4, w + 12));
+  }
+  /// Of the fours 0 and 2, and 1 and 3.
+  FINGPT_ALWAYS_INLINE static Sixteen apart(__m256 a, __m256 b) {
     return {_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd)};
   }
 
-  template <typename T, typename Param>
-  FINGPT_INLINE static I half(const T *w, const Param &p, int most) {
+  template <typename F, typename Param>
+  FINGPT_ALWAYS_INLINE static I half(F format, const typename F::Bits *w, const Param &p,
+                                     int most) {
     __m256 factor = _mm256_set1_ps(p.factor);
     auto whole = [&](__m256 x) { return _mm256_cvtps_epi32(_mm256_mul_ps(x, factor)); };
-    Sixteen x = sixteen(w), y = sixteen(w + 16);
+    Sixteen x = sixteen(format, w), y = sixteen(format, w + 16);
     I even = _mm256_packs_epi32(whole(x.even), whole(y.even));
     I odd = _mm256_packs_epi32(whole(x.odd), whole(y.odd)), zero = _mm256_set1_epi32(p.zero);
     I codes = _mm256_packus_epi16(_mm256_adds_epi16(even, zero), _mm256_adds_epi16(odd, zero));
@@ -88,13 +106,13 @@ private:
   }
 
   /// The bytes of 64 weights from lanes that have four bytes of each 16.
-  FINGPT_INLINE static void storeInOrder(I bytes, uint8_t *out) {
+  FINGPT_ALWAYS_INLINE static void storeInOrder(I bytes, uint8_t *out) {
     const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256(reinterpret_cast<I *>(out), _mm256_permutevar8x32_epi32(bytes, order));
   }
 
   /// Stores the codes of a half as 4·Bits bytes.
-  template <int Bits> FINGPT_INLINE static void storeHalf(I codes, int flip, uint8_t *out) {
+  template <int Bits> FINGPT_ALWAYS_INLINE static void storeHalf(I codes, int flip, uint8_t *out) {
     constexpr size_t Bytes = Bits; // of eight codes
     constexpr int InOrder = 0xd8;  // of 64-bit lanes: 0, 2, 1, 3
     const I natural = _mm256_broadcastsi128_si256(
@@ -124,12 +142,12 @@ private:
     }
   }
 
-  FINGPT_INLINE static I twice(const void *table) {
+  FINGPT_ALWAYS_INLINE static I twice(const void *table) {
     return _mm256_broadcastsi128_si256(_mm_load_si128(static_cast<const __m128i *>(table)));
   }
   /// Codes of 32 weights, a byte each; lanes have eight of each 16.
   template <bool Falling, typename Param>
-  FINGPT_INLINE static I codesOf(const uint16_t *w, const Param &p) {
+  FINGPT_ALWAYS_INLINE static I codesOf(const uint16_t *w, const Param &p) {
     using fingpt::compress::CodebookSteps;
     const I magnitude = _mm256_set1_epi16(0x7fff), offset = _mm256_set1_epi16(p.offset),
             most = _mm256_set1_epi16(CodebookSteps::Most),
@@ -155,6 +173,6 @@ private:
 
 } // namespace
 
-#include "RoundingLane.inc"
+#include "RoundingKernels.inc"
 
-const RoundingLane fingpt::compress::avx2Rounding = Lane;
+const RoundingKernels fingpt::compress::avx2RoundingKernels = Kernels;
