@@ -262,10 +262,9 @@ void GroupCodec::encode(const float *w, int64_t n, int64_t group, const ParamArr
   case CodeFormat::NF4:
     return encodeNF4(w, n, group, params, codes);
   case CodeFormat::FP4:
-    return encodeE2M1(w, n, group, params, 1.0f / 6, codes);
   case CodeFormat::MXFP4:
   case CodeFormat::NVFP4:
-    return encodeE2M1(w, n, group, params, tensorScale, codes);
+    return encodeE2M1(w, n, group, params, unit(), codes);
   }
 }
 
@@ -285,10 +284,9 @@ void GroupCodec::encodeColumn(const float *w, int64_t n, const ParamArrays &para
   case CodeFormat::NF4:
     return encodeNF4Column(w, n, params, codes);
   case CodeFormat::FP4:
-    return encodeE2M1Column(w, n, params, 1.0f / 6, codes);
   case CodeFormat::MXFP4:
   case CodeFormat::NVFP4:
-    return encodeE2M1Column(w, n, params, tensorScale, codes);
+    return encodeE2M1Column(w, n, params, unit(), codes);
   }
 }
 

@@ -78,6 +78,8 @@ public:
   float nearestMin(float min) const;
   const QuantScheme &scheme() const { return how; }
   float maxCode() const { return top; }
+  /// What E2M1's values are in scales.
+  float unit() const { return how.format == CodeFormat::FP4 ? 1.0f / 6 : tensorScale; }
 
 private:
   QuantScheme how;

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstdlib>
+#include <vector>
 
 using namespace fingpt;
 using namespace fingpt::compress;
@@ -106,7 +108,67 @@ private:
   Encode encode;
 };
 
+/// `last`: the largest v of each code but the last.
+LookupCells lookupCells(float least, float most, const std::vector<float> &last) {
+  LookupCells cells;
+  cells.least = least;
+  cells.most = most;
+  cells.stretch = (LookupCells::Cells - 0.5f) / (most - least);
+  cells.shift = -least * cells.stretch;
+  std::fill_n(cells.last, LookupCells::Cells, most);
+  std::fill_n(cells.base, LookupCells::Cells, 0);
+  for (float v : last) {
+    auto cell = static_cast<int>(v * cells.stretch + cells.shift);
+    if (cells.last[cell] < most)
+      std::abort(); // two changes in a cell
+    cells.last[cell] = v;
+    for (int above = cell + 1; above < LookupCells::Cells; ++above)
+      ++cells.base[above];
+  }
+  return cells;
+}
+
+bool covered(int64_t n, int64_t group, const float *scale, float unit) {
+  if (n % 64 != 0 || group % 16 != 0)
+    return false;
+  bool large = true;
+  for (int64_t g = 0; g < (n + group - 1) / group; ++g)
+    large &= scale[g] * unit >= 0x1p-100f;
+  return large;
+}
+
 } // namespace
+
+bool compress::packNF4(const float *w, int64_t n, int64_t group, const float *scale,
+                       uint8_t *bytes) {
+  const RoundingKernels *fast = kernels();
+  if (!fast || !fast->lookup || !covered(n, group, scale, 1))
+    return false;
+  static const LookupCells cells = [] {
+    std::vector<float> last;
+    for (int k = 0; k < 15; ++k) // the lower code at a midpoint
+      last.push_back((kNF4Values[k] + kNF4Values[k + 1]) / 2);
+    return lookupCells(-1, 1, last);
+  }();
+  fast->lookup(cells, w, n, group, scale, 1, bytes);
+  return true;
+}
+bool compress::packE2M1(const float *w, int64_t n, int64_t group, const float *scale, float unit,
+                        uint8_t *bytes) {
+  const RoundingKernels *fast = kernels();
+  if (!fast || !fast->lookupMagnitude || !covered(n, group, scale, unit))
+    return false;
+  static const LookupCells cells = [] {
+    std::vector<float> last;
+    for (int k = 0; k < 7; ++k) { // the even code at a midpoint
+      float middle = (kE2M1Values[k] + kE2M1Values[k + 1]) / 2;
+      last.push_back(k % 2 ? std::nextafter(middle, 0.0f) : middle);
+    }
+    return lookupCells(0, 6, last);
+  }();
+  fast->lookupMagnitude(cells, w, n, group, scale, unit, bytes);
+  return true;
+}
 
 bool compress::packedRounding(int64_t cols, int64_t group) {
   return kernels() && cols > 0 && cols % 32 == 0 && group % 32 == 0;
@@ -147,6 +209,10 @@ void compress::packFP4(const uint16_t *bf16, int64_t n, int64_t group, const flo
 
 #else
 
+bool compress::packNF4(const float *, int64_t, int64_t, const float *, uint8_t *) { return false; }
+bool compress::packE2M1(const float *, int64_t, int64_t, const float *, float, uint8_t *) {
+  return false;
+}
 bool compress::packedRounding(int64_t, int64_t) { return false; }
 float compress::rangesWithZero(DType, const uint16_t *, int64_t, int64_t, float *, float *) {
   std::abort();

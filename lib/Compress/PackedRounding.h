@@ -37,6 +37,13 @@ void packAffine(const QuantScheme &how, DType type, const void *w, int64_t n, in
 void packNF4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
 void packFP4(const uint16_t *bf16, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
 
+/// As encodeNF4 or encodeE2M1 with a unit, then packCodes, for f32 in groups of a multiple of 16.
+/// False where n is no multiple of 64, a product of scale and unit is below 2^-100, or this machine
+/// is no faster than the general code: nothing is done then.
+bool packNF4(const float *w, int64_t n, int64_t group, const float *scale, uint8_t *bytes);
+bool packE2M1(const float *w, int64_t n, int64_t group, const float *scale, float unit,
+              uint8_t *bytes);
+
 /// As widenF16, on any machine and for any n.
 void widenF16Fast(const uint16_t *f16, int64_t n, float *to);
 

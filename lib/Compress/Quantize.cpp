@@ -123,7 +123,7 @@ public:
     bool fast = packedRounding(q.cols, q.groupSize) && s.offset != Offset::Mins &&
                 (q.scaleType == DType::F16 || s.format == CodeFormat::MXFP4);
     packed = fast && !s.isLookup();
-    inPlace = fast && !s.searchClip && (packed || w.dtype() == DType::BF16);
+    inPlace = fast && !s.searchClip;
     // Codes of a piece, and those of its groups' zeros, are whole bytes.
     int64_t whole = s.offset == Offset::ZeroCodes ? 8 / std::gcd(8, s.bits) : 1;
     if (q.groupSize % 8 != 0)
@@ -159,23 +159,16 @@ private:
     if (!std::isfinite(largest))
       return false;
     coverAndStore(p, scratch);
-    switch (q.scheme.format) {
-    case CodeFormat::MXFP4:
-      if (!scalesForFP4(scale, p.groups)) {
-        encode(p, w.part(p.row, p.first, p.weights, scratch.values.data()), scratch);
-        return true;
-      }
-      [[fallthrough]];
-    case CodeFormat::FP4:
-      packFP4(half, p.weights, q.groupSize, scale, bytesOf(p));
-      break;
-    case CodeFormat::NF4:
-      packNF4(half, p.weights, q.groupSize, scale, bytesOf(p));
-      break;
-    default:
+    bool bf16 = w.dtype() == DType::BF16;
+    if (packed)
       packAffine(q.scheme, w.dtype(), half, p.weights, q.groupSize, scale, scratch.zero.data(),
                  bytesOf(p));
-    }
+    else if (bf16 && q.scheme.format == CodeFormat::NF4)
+      packNF4(half, p.weights, q.groupSize, scale, bytesOf(p));
+    else if (bf16 && (q.scheme.format == CodeFormat::FP4 || scalesForFP4(scale, p.groups)))
+      packFP4(half, p.weights, q.groupSize, scale, bytesOf(p));
+    else
+      encode(p, w.part(p.row, p.first, p.weights, scratch.values.data()), scratch);
     return true;
   }
 
@@ -206,8 +199,15 @@ private:
     codec.storeParams(q, p.row, p.group, p.groups, scratch.params());
   }
   void encode(const Piece &p, const float *values, RowScratch &scratch) const {
+    if (q.scheme.isLookup() && packLookup(p, values, scratch.scale.data()))
+      return;
     codec.encode(values, p.weights, q.groupSize, scratch.params(), scratch.codes.data());
     codec.storeCodes(q, p.row, p.first, p.weights, scratch.codes.data());
+  }
+  bool packLookup(const Piece &p, const float *values, const float *scale) const {
+    if (q.scheme.format == CodeFormat::NF4)
+      return packNF4(values, p.weights, q.groupSize, scale, bytesOf(p));
+    return packE2M1(values, p.weights, q.groupSize, scale, codec.unit(), bytesOf(p));
   }
   uint8_t *bytesOf(const Piece &p) const {
     return q.codes.data() + p.row * q.rowBytes() + p.first * q.scheme.bits / 8;

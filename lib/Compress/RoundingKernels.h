@@ -36,6 +36,17 @@ struct CodebookSteps {
   uint16_t offset[Scales]; ///< of exponent field 0
 };
 
+/// Where the code of v changes as v grows, by one each time, for any v in [least, most]:
+///
+///   cell = ⌊v·stretch + shift⌋         of 32, of which none has two changes
+///   code = base[cell] + (v > last[cell])
+struct LookupCells {
+  static constexpr int Cells = 32;
+  float least, most, stretch, shift;
+  alignas(64) float last[Cells];
+  alignas(64) int32_t base[Cells];
+};
+
 // Weights of bf16 and f16 come as their bits.
 struct RoundingKernels {
   using Ranges = float (*)(const uint16_t *w, int64_t n, int64_t group, float *lo, float *hi);
@@ -51,6 +62,12 @@ struct RoundingKernels {
                             int64_t group, const float *scale, uint8_t *bytes);
   /// Codes of negative numbers fall, resp. rise, as |x| grows.
   Codebook falling, rising;
+
+  /// Codes of w/(scale·unit), resp. of its magnitude below its sign, in groups of a multiple of 16;
+  /// n is a multiple of 64. Null if there is none.
+  using Lookup = void (*)(const LookupCells &cells, const float *w, int64_t n, int64_t group,
+                          const float *scale, float unit, uint8_t *bytes);
+  Lookup lookup, lookupMagnitude;
 
   void (*widenF16)(const uint16_t *f16, int64_t n, float *to);
 };

@@ -66,6 +66,10 @@ struct V {
         out);
   }
 
+  // With tables of eight, a search in them is no faster than that of the general code.
+  static constexpr fingpt::compress::RoundingKernels::Lookup lookup() { return nullptr; }
+  static constexpr fingpt::compress::RoundingKernels::Lookup lookupMagnitude() { return nullptr; }
+
 private:
   /// Sixteen weights as f32: 0, 2, 4, … and 1, 3, 5, …. Two weights that share a byte so are in the
   /// same lane of two registers, and no shuffle brings them together.

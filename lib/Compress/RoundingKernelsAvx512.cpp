@@ -138,7 +138,69 @@ struct V {
     storeFirst<32>(out, _mm512_permutexvar_epi8(InOrder.load(), pairs));
   }
 
+  static constexpr fingpt::compress::RoundingKernels::Lookup lookup() { return lookupF32<false>; }
+  static constexpr fingpt::compress::RoundingKernels::Lookup lookupMagnitude() {
+    return lookupF32<true>;
+  }
+
 private:
+  /// LookupCells in registers.
+  template <bool Magnitude> class Cells {
+  public:
+    explicit Cells(const fingpt::compress::LookupCells &c)
+        : least(_mm512_set1_ps(c.least)), most(_mm512_set1_ps(c.most)),
+          stretch(_mm512_set1_ps(c.stretch)), shift(_mm512_set1_ps(c.shift)) {
+      for (int k = 0; k < 2; ++k) {
+        last[k] = _mm512_load_ps(c.last + 16 * k);
+        base[k] = _mm512_load_si512(c.base + 16 * k);
+      }
+    }
+    FINGPT_ALWAYS_INLINE I codes(__m512 v) const {
+      I sign = _mm512_srli_epi32(_mm512_castps_si512(v), 28);
+      if constexpr (Magnitude)
+        v = _mm512_abs_ps(v);
+      v = _mm512_min_ps(_mm512_max_ps(v, least), most);
+      // Not fused: cells are those that the tables were made for.
+      I cell = _mm512_cvttps_epi32(_mm512_add_ps(_mm512_mul_ps(v, stretch), shift));
+      I code = _mm512_permutex2var_epi32(base[0], cell, base[1]);
+      __mmask16 past =
+          _mm512_cmp_ps_mask(v, _mm512_permutex2var_ps(last[0], cell, last[1]), _CMP_GT_OQ);
+      code = _mm512_mask_add_epi32(code, past, code, _mm512_set1_epi32(1));
+      constexpr int OrAnd = 0xf8; // code | (sign & 8)
+      return Magnitude ? _mm512_ternarylogic_epi32(code, sign, _mm512_set1_epi32(8), OrAnd) : code;
+    }
+
+  private:
+    __m512 least, most, stretch, shift, last[2];
+    I base[2];
+  };
+
+  template <bool Magnitude>
+  static void lookupF32(const fingpt::compress::LookupCells &table, const float *w, int64_t n,
+                        int64_t group, const float *scale, float unit, uint8_t *out) {
+    constexpr int64_t Most = 2048, Run = 16;
+    const Cells<Magnitude> cells(table);
+    float inverse[Most / Run];
+    for (int64_t begin = 0; begin < n; begin += Most) {
+      int64_t end = begin + Most < n ? begin + Most : n;
+      for (int64_t i = begin, g = begin / group; i < end; ++g) {
+        float value = 1 / (scale[g] * unit);
+        for (int64_t until = (g + 1) * group; i < until && i < end; i += Run)
+          inverse[(i - begin) / Run] = value;
+      }
+      const float *factor = inverse;
+      for (int64_t i = begin; i < end; i += 64, factor += 4) {
+        I codes[4];
+        for (int k = 0; k < 4; ++k)
+          codes[k] = cells.codes(
+              _mm512_mul_ps(_mm512_loadu_ps(w + i + Run * k), _mm512_set1_ps(factor[k])));
+        I words[2] = {_mm512_packs_epi32(codes[0], codes[1]),
+                      _mm512_packs_epi32(codes[2], codes[3])};
+        store<4, F32>(_mm512_packus_epi16(words[0], words[1]), 0, out + i / 2);
+      }
+    }
+  }
+
   FINGPT_ALWAYS_INLINE static __m512 even(I bf16) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(bf16, 16));
   }

@@ -466,6 +466,22 @@ TEST(Quantize, FastLaneIsExactAtMidpoints) {
         }
     expectSameBitsWithoutFastLane(near, scheme);
   }
+  for (const char *scheme : {"nf4", "fp4", "mxfp4", "nvfp4", "nf4g32", "fp4g48"}) {
+    Matrix<float> near(16, 65 * 64);
+    for (int64_t i = 0; i < near.rows(); ++i)
+      for (int64_t j = 0; j < near.cols(); j += 16)
+        near(i, j) = -1 - static_cast<float>(i) / 100;
+    QuantizedWeight q = rounded(near, scheme);
+    for (int64_t i = 0; i < near.rows(); ++i)
+      for (int64_t j = 0; j < near.cols(); ++j)
+        if (j % 16 > 0) {
+          auto k = size_t(5 * i + j) % 15; // of two codes that follow each other
+          float middle = (q.codebook[k] + q.codebook[k + 1]) / 2 * q.scale(i, 0);
+          int64_t step = j / 64 - 32;
+          near(i, j) = bitsToFloat(static_cast<uint32_t>(floatToBits(middle) + step));
+        }
+    expectSameBitsWithoutFastLane(near, scheme);
+  }
 }
 
 TEST(Quantize, GivesBackRowsAndMeasuresThemWhereTheyLie) {
