@@ -1,6 +1,7 @@
 // AVX-512 (F, BW, DQ, VL) with permutes of bytes (VBMI).
 #include "RoundingKernels.h"
 
+#include <cstddef>
 #include <cstring>
 #include <immintrin.h>
 #include <type_traits>
@@ -150,7 +151,7 @@ private:
     explicit Cells(const fingpt::compress::LookupCells &c)
         : least(_mm512_set1_ps(c.least)), most(_mm512_set1_ps(c.most)),
           stretch(_mm512_set1_ps(c.stretch)), shift(_mm512_set1_ps(c.shift)) {
-      for (int k = 0; k < 2; ++k) {
+      for (std::ptrdiff_t k = 0; k < 2; ++k) {
         last[k] = _mm512_load_ps(c.last + 16 * k);
         base[k] = _mm512_load_si512(c.base + 16 * k);
       }
