@@ -1,6 +1,7 @@
 #include "CompressState.h"
 
 #include "fingpt/Support/AtomicDirectory.h"
+#include "fingpt/Support/MappedFile.h"
 
 #include "llvm/ADT/StringRef.h"
 
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <sys/file.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 namespace fs = std::filesystem;
 
@@ -35,6 +37,20 @@ static std::string difference(const Json &then, const Json &now, const std::stri
                " then, absent now";
   }
   return where + ": " + then.dump() + " then, " + now.dump() + " now";
+}
+
+static std::string hashOf(std::string_view bytes) {
+  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  char text[40];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text;
+}
+
+/// Of a file; null if it cannot be read.
+static Json fileHash(const std::string &path) {
+  Result<std::shared_ptr<const MappedFile>> file = MappedFile::open(path);
+  return file ? Json(hashOf((*file)->view())) : Json();
 }
 
 /// "OUT.partial".
@@ -102,9 +118,10 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
   std::string file = s->directory + "/state.json";
   if (fs::exists(file, ec)) {
     Result<Json> state = readJsonFile(file);
-    if (!state)
-      return state.takeError();
-    bool readable = state->is_object() && state->value("format_version", 1) == FormatVersion;
+    if (!state && !force)
+      return Error(state.error().message() + "; --force starts anew");
+    bool readable = state && state->is_object() &&
+                    state->value("format_version", Json(1)) == Json(FormatVersion);
     bool same = readable && state->value("fingerprint", Json()) == fingerprint;
     if (same) {
       s->state = std::move(*state);
@@ -120,6 +137,7 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
     }
   }
   if (s->state.is_null()) {
+    fs::remove(file, ec); // first: without it nothing else counts
     for (const fs::directory_entry &entry : fs::directory_iterator(s->directory, ec))
       if (entry.path().filename() != "lock")
         fs::remove(entry.path(), ec);
@@ -127,12 +145,10 @@ Result<std::unique_ptr<CompressState>> CompressState::open(const std::string &ou
     if (Status written = writeFileAtomically(file, s->state.dump(1) + "\n"); !written)
       return written.takeError();
   }
-  for (;; ++s->done) {
-    std::string name = s->tensorFile(s->done);
-    name.replace(name.rfind('.'), std::string::npos, ".json");
-    if (!fs::exists(name, ec))
-      break;
-  }
+  while (s->checkedSegment(s->done))
+    ++s->done;
+  s->damaged = fs::exists(s->recordFile(s->done), ec);
+  s->forgetFrom(s->done);
   return s;
 }
 
@@ -171,32 +187,62 @@ std::string CompressState::tensorFile(size_t i) const {
   return directory + name;
 }
 
-Result<Json> CompressState::segment(size_t i) const {
+std::string CompressState::recordFile(size_t i) const {
   std::string name = tensorFile(i);
-  name.replace(name.rfind('.'), std::string::npos, ".json");
-  return readJsonFile(name);
+  return name.replace(name.rfind('.'), std::string::npos, ".json");
 }
 
+Result<Json> CompressState::checkedSegment(size_t i) const {
+  Result<Json> record = readJsonFile(recordFile(i));
+  if (!record)
+    return record.takeError();
+  bool whole = record->is_object() && record->contains("value") &&
+               record->value("hash", Json()) == hashOf(record->at("value").dump()) &&
+               record->value("tensors", Json(false)) == fileHash(tensorFile(i));
+  if (!whole)
+    return Error::at(escaped(recordFile(i), 1000), "is not as it was written");
+  return std::move(record->at("value"));
+}
+
+Result<Json> CompressState::segment(size_t i) const { return checkedSegment(i); }
+
 Status CompressState::finishSegment(const Json &value) {
-  std::string name = tensorFile(done);
-  name.replace(name.rfind('.'), std::string::npos, ".json");
-  Status s = writeFileAtomically(name, value.dump() + "\n");
+  Json record = {
+      {"hash", hashOf(value.dump())}, {"tensors", fileHash(tensorFile(done))}, {"value", value}};
+  Status s = writeFileAtomically(recordFile(done), record.dump() + "\n");
   if (s)
     ++done;
   return s;
 }
 
-void CompressState::restart() {
+void CompressState::forgetFrom(size_t first) {
   std::error_code ec;
-  for (; done > 0; --done) {
-    std::string name = tensorFile(done - 1);
-    fs::remove(std::string(name).replace(name.rfind('.'), std::string::npos, ".json"), ec);
-    fs::remove(name, ec);
+  size_t end = first;
+  while (fs::exists(recordFile(end), ec) || fs::exists(tensorFile(end), ec))
+    ++end;
+  for (; end > first; --end) {
+    fs::remove(recordFile(end - 1), ec);
+    fs::remove(tensorFile(end - 1), ec);
   }
+}
+
+void CompressState::restart() {
+  forgetFrom(0);
+  done = 0;
+}
+
+bool CompressState::hasFile(const std::string &name) const {
+  const Json &hash = get("file " + name);
+  return !hash.is_null() && hash == fileHash(file(name));
+}
+
+Status CompressState::keepFile(const std::string &name) {
+  return put("file " + name, fileHash(file(name)));
 }
 
 void CompressState::remove() {
   std::error_code ec;
+  fs::remove(directory + "/state.json", ec); // first: what is left then is of no run
   fs::remove_all(directory, ec);
 }
 

@@ -5,7 +5,8 @@
 //   segment-0007.safetensors, segment-0007.json
 //                         tensors; rows of the report and the graph up to there
 //
-// A segment counts once its .json is there: it is written last, synced and renamed.
+// A segment counts once its .json is there: it is written last, synced and renamed. It holds hashes
+// of both files; what does not match is computed anew, from there on.
 #ifndef FINGPT_LIB_DRIVER_COMPRESSSTATE_H
 #define FINGPT_LIB_DRIVER_COMPRESSSTATE_H
 
@@ -43,9 +44,13 @@ public:
   Limit perplexityLimit(double initial) const;
   Status lowerPerplexityLimit(const Limit &limit);
 
-  /// Path of a further file in the directory.
+  /// Path of a further file in the directory, and whether it is there as keepFile() left it.
   std::string file(const std::string &name) const { return directory + "/" + name; }
+  bool hasFile(const std::string &name) const;
+  Status keepFile(const std::string &name);
   size_t segmentsDone() const { return done; }
+  /// Behind those there was one that is not as it was written.
+  bool foundDamage() const { return damaged; }
   /// Rows and graph of the last finished segment.
   Result<Json> segment(size_t i) const;
   std::string tensorFile(size_t i) const;
@@ -58,12 +63,17 @@ public:
 
 private:
   /// Of the directory; another where a run would not go on with the units of this one.
-  static constexpr int FormatVersion = 2;
+  static constexpr int FormatVersion = 3;
   CompressState() = default;
   Status takeLock();
+  std::string recordFile(size_t i) const;
+  /// The record of a segment that is whole.
+  Result<Json> checkedSegment(size_t i) const;
+  void forgetFrom(size_t first);
   std::string directory;
   Json state;
   size_t done = 0;
+  bool damaged = false;
   int lock = -1;
 };
 

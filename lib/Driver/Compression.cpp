@@ -427,7 +427,8 @@ Status Compression::compressUnits() {
   if (done > 0) {
     summary.resumedSegments = done;
     say("resume " + std::to_string(done) + " of " + std::to_string(units.size()) +
-        " segments were finished before");
+        " segments were finished before" +
+        (state->foundDamage() ? ", the next one is damaged" : ""));
     if (Status s = restore(done); !s)
       return s;
     if (segments && done < units.size())

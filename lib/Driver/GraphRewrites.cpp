@@ -9,8 +9,6 @@
 
 #include "mlir/Pass/PassManager.h"
 
-#include <filesystem>
-
 using namespace mlir;
 
 namespace fingpt {
@@ -205,13 +203,15 @@ Status Compression::slice() {
                            });
       !s)
     return s;
-  std::string file = state->file("bases.safetensors");
-  std::error_code ec;
-  if (!std::filesystem::exists(file, ec)) // written whole or not at all
-    if (Status s = writeBases(file); !s)
+  const std::string name = "bases.safetensors";
+  if (!state->hasFile(name)) {
+    if (Status s = writeBases(state->file(name)); !s)
       return s;
+    if (Status s = state->keepFile(name); !s)
+      return s;
+  }
   fin::FinSliceOptions pass;
-  pass.bases = file;
+  pass.bases = state->file(name);
   if (Status s =
           runPasses(*rewritten, [&](PassManager &pm) { pm.addPass(fin::createFinSlice(pass)); });
       !s)

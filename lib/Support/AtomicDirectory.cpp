@@ -28,29 +28,47 @@ static Status syncPath(const std::string &path, bool directory) {
   return ok ? Status::ok() : Status(e);
 }
 
+static constexpr const char *Old = ".old";
+
 static std::string parentOf(const std::string &path) {
   std::string parent = fs::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
 }
 
-/// Directories "STEM<digits>" that a killed process left: those that nobody holds locked.
-static void removeAbandoned(const std::string &parent, const std::string &stem) {
+/// Directories "STEM<digits>" that a killed process left: those that nobody holds locked. One with
+/// ".old" behind it is a target that was moved aside: it comes back if there is no other.
+static void removeAbandoned(const std::string &target, const std::string &stem) {
   std::error_code ec;
   std::vector<std::string> found;
-  for (const fs::directory_entry &entry : fs::directory_iterator(parent, ec)) {
+  for (const fs::directory_entry &entry : fs::directory_iterator(parentOf(target), ec)) {
     std::string name = entry.path().filename().string();
-    if (name.size() > stem.size() && name.compare(0, stem.size(), stem) == 0 &&
-        name.find_first_not_of("0123456789", stem.size()) == std::string::npos)
+    if (name.size() <= stem.size() || name.compare(0, stem.size(), stem) != 0)
+      continue;
+    size_t digits = name.find_first_not_of("0123456789", stem.size());
+    if (digits == std::string::npos || (digits > stem.size() && name.substr(digits) == Old))
       found.push_back(entry.path().string());
   }
   for (const std::string &path : found) {
     int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
       continue;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0)
+    bool abandoned = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+    bool old = fs::path(path).extension() == Old;
+    if (abandoned && old && !fs::exists(fs::symlink_status(target, ec)))
+      ::rename(path.c_str(), target.c_str());
+    else if (abandoned)
       fs::remove_all(path, ec);
     ::close(fd);
   }
+}
+
+/// Both paths change places at once; false where the system cannot do that.
+static bool exchangePaths(const std::string &a, const std::string &b) {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  return false;
+#endif
 }
 
 Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::string &givenTarget,
@@ -59,6 +77,9 @@ Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::stri
   while (target.size() > 1 && target.back() == '/')
     target.pop_back();
   std::error_code ec;
+  fs::create_directories(parentOf(target), ec);
+  std::string stem = "." + fs::path(target).filename().string() + ".partial-";
+  removeAbandoned(target, stem);
   fs::file_status status = fs::symlink_status(target, ec);
   if (fs::exists(status)) {
     if (!fs::is_directory(status))
@@ -67,9 +88,6 @@ Result<std::unique_ptr<AtomicDirectory>> AtomicDirectory::create(const std::stri
       return Error::at(escaped(target, 1000),
                        "output directory exists and is not empty (--force replaces it)");
   }
-  fs::create_directories(parentOf(target), ec);
-  std::string stem = "." + fs::path(target).filename().string() + ".partial-";
-  removeAbandoned(parentOf(target), stem);
   std::string work = parentOf(target) + "/" + stem + std::to_string(::getpid());
   fs::remove_all(work, ec);
   if (::mkdir(work.c_str(), 0777) != 0)
@@ -102,13 +120,18 @@ Status AtomicDirectory::publish() {
     return Error::at(escaped(work, 1000), "cannot list: " + ec.message());
   if (Status s = syncPath(work, true); !s)
     return s;
-  // rename(2) replaces an empty directory only; move an old one aside first so
-  // that at every moment either the old or the new one is whole on disk.
+  // At every moment either the old or the new one is whole on disk; without an exchange not under
+  // the target's name. (rename(2) replaces an empty directory only.)
   std::string old;
   if (fs::exists(target, ec) && !fs::is_empty(target, ec)) {
     if (!replace)
       return Error::at(escaped(target, 1000), "output directory appeared meanwhile");
-    old = work + ".old";
+    if (exchangePaths(work, target)) {
+      published = true;
+      fs::remove_all(work, ec);
+      return syncPath(parentOf(target), true);
+    }
+    old = work + Old;
     fs::remove_all(old, ec);
     if (::rename(target.c_str(), old.c_str()) != 0)
       return systemError(target, "cannot move the previous output aside");

@@ -197,14 +197,16 @@ def test_interrupted_runs_end_with_the_same_bytes(options, share, tmp_path, llam
     assert not missed, hit
 
 
-def test_another_recipe_is_not_resumed(tmp_path, llama, text):
-    out = tmp_path / "out"
-    partial = tmp_path / "out.partial"
-    command = [binary("fingpt"), "compress", str(llama), "-o", str(out), "--calib", str(text),
-               "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--scheme", "w4g32"]
+def killed_run(out, source, text, scheme, segments):
+    """Leaves OUT.partial of a run that finished so many segments or some more, and returns it."""
+    partial = out.parent / (out.name + ".partial")
+    command = [binary("fingpt"), "compress", str(source), "-o", str(out), "--calib", str(text),
+               "--context", str(CONTEXT), "--tokens", str(16 * CONTEXT), "--scheme", scheme,
+               "--eval-chunks", "4"]
     for _ in range(100):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (partial / "segment-0001.json").exists():
+        while (process.poll() is None and
+               not (partial / f"segment-{segments - 1:04}.json").exists()):
             time.sleep(0.001)
         process.kill()
         process.wait()
@@ -212,6 +214,46 @@ def test_another_recipe_is_not_resumed(tmp_path, llama, text):
             break
         subprocess.run(["rm", "-rf", str(out)], check=True)
     assert partial.exists()
+    return partial
+
+
+@pytest.mark.parametrize("name, damage", [
+    ("segment-0001.safetensors", "cut"), ("segment-0001.safetensors", "flipped"),
+    ("segment-0001.safetensors", "gone"), ("segment-0001.json", "cut"),
+    ("segment-0001.json", "flipped"), ("segment-0000.json", "gone"),
+    ("bases.safetensors", "flipped")])
+def test_what_is_damaged_is_computed_anew(name, damage, tmp_path, llama, text):
+    """As by a machine that went down, or a --force that was killed while it removed the files."""
+    scheme = "slice25+w4g32"
+    compress(llama, tmp_path / "whole", text, "--scheme", scheme)
+    file = killed_run(tmp_path / "out", llama, text, scheme, 3) / name
+    if damage == "gone":
+        file.unlink()
+    else:
+        data = bytearray(file.read_bytes())
+        if damage == "cut":
+            del data[len(data) // 2:]
+        else:
+            data[-20] ^= 4
+        file.write_bytes(data)
+    log = compress(llama, tmp_path / "out", text, "--scheme", scheme).stderr
+    if name == "segment-0001.safetensors":
+        assert "resume 1 of" in log and "damaged" in log
+    assert digest(tmp_path / "out") == digest(tmp_path / "whole")
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_a_state_that_cannot_be_read_is_named(tmp_path, llama, text):
+    state = killed_run(tmp_path / "out", llama, text, "w4g32", 2) / "state.json"
+    state.write_text(state.read_text()[:50])
+    error = compress(llama, tmp_path / "out", text, "--scheme", "w4g32", code=1).stderr
+    assert "state.json" in error and "--force starts anew" in error
+    compress(llama, tmp_path / "out", text, "--scheme", "w4g32", "--force")
+
+
+def test_another_recipe_is_not_resumed(tmp_path, llama, text):
+    out = tmp_path / "out"
+    killed_run(out, llama, text, "w4g32", 2)
     error = compress(llama, out, text, "--scheme", "w3g32", code=1).stderr
     assert "another recipe" in error and "w4g32" in error and "w3g32" in error
     compress(llama, out, text, "--scheme", "w3g32", "--force")

@@ -85,7 +85,7 @@ TEST_F(AtomicOutput, LeavesNothingOfKilledProcesses) {
   ASSERT_EQ(::read(ready[0], &answer, 1), 1);
   ASSERT_EQ(answer, 'y');
   fs::path left = root / (".out.partial-" + std::to_string(child));
-  const fs::path others[] = {root / ".out.partial-12.old", root / ".out2.partial-1",
+  const fs::path others[] = {root / ".out.partial-12.older", root / ".out2.partial-1",
                              root / ".out.partial-", root / "out.partial"};
   for (const fs::path &other : others)
     fs::create_directory(other);
@@ -102,6 +102,26 @@ TEST_F(AtomicOutput, LeavesNothingOfKilledProcesses) {
     EXPECT_TRUE(fs::exists(other)) << other;
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+// A target that was moved aside is no rubbish while there is no other.
+TEST_F(AtomicOutput, WhatWasMovedAsideComesBackOrGoes) {
+  std::string aside = (root / ".out.partial-12.old").string();
+  fs::create_directory(aside);
+  write(aside + "/a", "old");
+  EXPECT_FALSE(bool(AtomicDirectory::create(target, false))); // it is there again
+  EXPECT_EQ(read(root / "out" / "a"), "old");
+  EXPECT_EQ(entries(), 1u);
+
+  fs::create_directory(aside);
+  write(aside + "/a", "older");
+  auto out = AtomicDirectory::create(target, true);
+  ASSERT_TRUE(bool(out));
+  EXPECT_FALSE(fs::exists(aside));
+  write((*out)->file("a"), "new");
+  ASSERT_TRUE(bool((*out)->publish()));
+  EXPECT_EQ(read(root / "out" / "a"), "new");
+  EXPECT_EQ(entries(), 1u);
 }
 
 } // namespace
