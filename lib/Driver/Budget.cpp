@@ -207,7 +207,7 @@ Status Compression::measureForms(const compress::WeightProblem &problem,
     if (!c)
       return c.takeError();
     measured.setForm(plan.name, text,
-                     {c->kept() ? int64_t(plan.bytesBefore) : c->storedBytes(), c->error});
+                     {c->kept() ? int64_t(plan.wholeBytes) : c->storedBytes(), c->error});
   }
   std::optional<Choice> choice = choiceOf(measured, plan, candidates);
   const WeightScheme &scheme = candidates[choice->probe];

@@ -57,6 +57,18 @@ static uint64_t predictedBytes(const PlannedWeight &w) {
   return std::min(uint64_t(double(bytes) * kept / share), w.bytesBefore);
 }
 
+/// Of the elements of its tensor those that a part of a fused one has.
+static double shareOf(const fin::LinearWeight &w, const ParamStore &params) {
+  SmallVector<fin::ParamOp> tensors = fin::weightParams(w.weight);
+  const ParamInfo *info = tensors.size() == 1 ? params.find(tensors.front().getKey()) : nullptr;
+  if (!info)
+    return 1;
+  double elements = 1;
+  for (int64_t extent : info->shape)
+    elements *= double(extent);
+  return std::min(1.0, double(w.rows()) * double(w.cols()) / elements);
+}
+
 Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const ParamStore &params,
                                                const Recipe &recipe) {
   std::vector<PlannedWeight> planned;
@@ -69,6 +81,7 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     if (Status s = checkPattern(pattern); !s)
       return s.takeError();
   std::string names;
+  std::set<std::string> counted; ///< tensors of weights that are kept
   for (const fin::LinearWeight &w : fin::linearWeights(forward)) {
     PlannedWeight p;
     p.name = w.name;
@@ -80,7 +93,8 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     Result<uint64_t> bytes = fin::storedBytes(w.weight, params);
     if (!bytes)
       return bytes.takeError();
-    p.bytesBefore = *bytes;
+    p.wholeBytes = *bytes;
+    p.bytesBefore = uint64_t(shareOf(w, params) * double(*bytes));
     bool head = isOutputHead(w);
     p.scheme = w.embedding || head ? recipe.embeddings : recipe.weights;
     p.given = (w.embedding || head) && recipe.embeddingsGiven;
@@ -115,7 +129,13 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
         recipe.slice == 0) {
       p.scheme = {};
       p.kept = "small enough";
-      p.bytesAfter = p.bytesBefore;
+    }
+    if (p.scheme.keep()) {
+      p.bytesAfter = 0;
+      for (fin::ParamOp tensor : fin::weightParams(w.weight))
+        if (const ParamInfo *info = params.find(tensor.getKey());
+            info && counted.insert(info->name).second)
+          p.bytesAfter += info->bytes;
     }
     planned.push_back(std::move(p));
   }

@@ -12,6 +12,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace fingpt {
 
@@ -94,40 +95,49 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
   recipe.dropLayers = 0;
   recipe.kvBits = 0;
   recipe.weights = {};
-  size_t begin = 0;
-  while (begin <= text.size()) {
+  // Rewrites, wherever they stand; the rest is of weights.
+  auto isRewrite = [](std::string_view part, std::string_view name) {
+    return part.substr(0, name.size()) == name &&
+           (part.size() == name.size() || std::strchr("0123456789.-", part[name.size()]));
+  };
+  std::string weights;
+  for (size_t begin = 0; begin <= text.size();) {
     size_t end = std::min(text.find('+', begin), text.size());
     std::string_view part = text.substr(begin, end - begin);
-    bool twice = part == "rot" ? recipe.rotate
-                               : (part.substr(0, 5) == "slice" && recipe.slice > 0) ||
-                                     (part.substr(0, 4) == "drop" && recipe.dropLayers > 0) ||
-                                     (part.substr(0, 2) == "kv" && recipe.kvBits > 0);
-    if (twice)
+    bool slice = isRewrite(part, "slice"), drop = isRewrite(part, "drop"),
+         kv = isRewrite(part, "kv"), rotate = part == "rot";
+    if ((rotate && recipe.rotate) || (slice && recipe.slice > 0) ||
+        (drop && recipe.dropLayers > 0) || (kv && recipe.kvBits > 0))
       return wrong(part, "each rewrite once");
-    if (part == "rot") {
+    if (rotate) {
       recipe.rotate = true;
-    } else if (part.substr(0, 5) == "slice") {
+    } else if (slice) {
       double percent = 0;
       if (!number(part.substr(5), percent) || !(percent > 0 && percent < 90))
         return wrong(part, "slicePERCENT with 0 < PERCENT < 90");
       recipe.slice = percent / 100;
-    } else if (part.substr(0, 4) == "drop") {
+    } else if (drop) {
       if (!number(part.substr(4), recipe.dropLayers) || recipe.dropLayers < 1)
         return wrong(part, "dropLAYERS with LAYERS >= 1");
-    } else if (part.substr(0, 2) == "kv") {
+    } else if (kv) {
       if (!number(part.substr(2), recipe.kvBits) || (recipe.kvBits != 4 && recipe.kvBits != 8))
         return wrong(part, "kv8 or kv4");
     } else {
-      break; // the rest is of weights
+      weights += (begin > 0 && !weights.empty() ? "+" : "") + std::string(part);
+      if (part.empty())
+        return wrong(text, "parts joined by single +");
     }
     begin = end + 1;
   }
-  if (begin <= text.size()) {
-    Result<WeightScheme> weights = parseWeightScheme(text.substr(begin));
-    if (!weights)
-      return weights.takeError();
-    recipe.weights = *weights;
+  if (!weights.empty()) {
+    Result<WeightScheme> parsed = parseWeightScheme(weights);
+    if (!parsed)
+      return parsed.takeError();
+    recipe.weights = *parsed;
   }
+  // Who names a rewrite alone, or says that weights stay, means the tables as well.
+  if (!recipe.embeddingsGiven && !recipe.hasBudget())
+    recipe.embeddings = recipe.weights.keep() ? WeightScheme() : schemeOf("w6g64");
   if (recipe.hasBudget() && !recipe.weights.keep())
     return Error::at("scheme " + quote(text), "contradiction",
                      "rewrites alone (rot, slice25, …): the budget chooses the forms of weights",

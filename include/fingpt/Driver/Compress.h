@@ -46,7 +46,10 @@ struct PlannedWeight {
   std::string name;
   int64_t rows = 0, cols = 0;
   compress::WeightScheme scheme;
+  /// Of a part of a fused tensor its share of the bytes before; after, where it is kept, all that
+  /// no kept part before it counts.
   uint64_t bytesBefore = 0, bytesAfter = 0;
+  uint64_t wholeBytes = 0; ///< of the tensors that it is made of: what keeping it may cost
   std::string kept;   ///< why, if it stays as it is
   bool given = false; ///< a form for this very weight was asked for
   bool table = false;

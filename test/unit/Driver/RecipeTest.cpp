@@ -44,6 +44,29 @@ std::string RecipeFile::path;
 
 } // namespace
 
+TEST(Scheme, RewritesMayStandAnywhere) {
+  Recipe first, mixed;
+  ASSERT_TRUE(applyScheme("drop2+rot+slice25+kv8+w4g32+lr8:loftq+w8", first));
+  ASSERT_TRUE(applyScheme("w4g32+rot+lr8:loftq+slice25+w8+kv8+drop2", mixed));
+  EXPECT_EQ(first.json(), mixed.json());
+}
+
+TEST(Scheme, TablesStayIfNothingIsSaidOfWeights) {
+  for (auto [scheme, tables] : {std::pair{"kv8", "keep"},
+                                {"rot+slice25", "keep"},
+                                {"keep", "keep"},
+                                {"w4g64", "w6g64"},
+                                {"rot+svd20", "w6g64"}}) {
+    Recipe recipe;
+    ASSERT_TRUE(applyScheme(scheme, recipe));
+    EXPECT_EQ(compress::weightSchemeText(recipe.embeddings), tables) << scheme;
+    recipe.embeddings = *compress::parseWeightScheme("w8g64");
+    recipe.embeddingsGiven = true;
+    ASSERT_TRUE(applyScheme(scheme, recipe));
+    EXPECT_EQ(compress::weightSchemeText(recipe.embeddings), "w8g64") << scheme;
+  }
+}
+
 TEST_F(RecipeFile, EveryMember) {
   auto r = read("# a comment\n"
                 "scheme: drop2+rot+slice12.5+w3g64:gptq+lr16:loftq+w8\n"
@@ -159,9 +182,12 @@ TEST_F(RecipeFile, RefusesWithPlaceExpectationAndFinding) {
       {"seed: [1]", "/seed: expected text, got an array of 1"},
       // Values.
       {"tier: good", "/tier: tier: unknown, expected fast, balanced or best, got \"good\""},
-      {"scheme: w4g64+rot",
-       "/scheme: quantization scheme \"rot\": spelling, expected wBITS[gGROUP], nf4, fp4, mxfp4 or "
-       "nvfp4, then -sym, -asym, -min, -signed, -clip, -dq, got \"rot\""},
+      {"scheme: w4g64+turn", "/scheme: quantization scheme \"turn\": spelling, expected "
+                             "wBITS[gGROUP], nf4, fp4, mxfp4 or "
+                             "nvfp4, then -sym, -asym, -min, -signed, -clip, -dq, got \"turn\""},
+      {"scheme: w4g64+rot+",
+       "/scheme: scheme \"w4g64+rot+\": not understood, expected parts joined by single +, got "
+       "\"w4g64+rot+\""},
       {"scheme: slice90+w4", "/scheme: scheme \"slice90+w4\": not understood, expected "
                              "slicePERCENT with 0 < PERCENT < 90, got \"slice90\""},
       {"scheme: slice0", "/scheme: scheme \"slice0\": not understood, expected slicePERCENT with 0 "
