@@ -3,6 +3,8 @@
 
 #include "fingpt/Runtime/ThreadPool.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -254,17 +256,18 @@ Result<std::unique_ptr<Predictor>> piecewisePredictor(mlir::ModuleOp graph,
   return std::unique_ptr<Predictor>(std::make_unique<PiecewisePredictor>(std::move(*model)));
 }
 
-Result<Comparison> compare(Predictor &reference, Predictor &other,
-                           const std::vector<int32_t> &tokens, int64_t context,
-                           const std::function<void(size_t, size_t, double)> &progress) {
-  auto start = std::chrono::steady_clock::now();
-  int64_t width = reference.width();
-  if (other.width() != width)
-    return Error::at("comparison", "vocabularies differ", std::to_string(width) + " logits",
-                     std::to_string(other.width()));
+/// Calls body(chunk of tokens, rows of the reference, rows of the other) and then progress with
+/// what it returns.
+static Result<double>
+forChunks(Predictor &reference, Predictor &other, const std::vector<int32_t> &tokens,
+          int64_t context, const std::function<void(size_t, size_t, double)> &progress,
+          llvm::function_ref<Result<double>(const int32_t *, const float *, const float *)> body) {
+  if (other.width() != reference.width())
+    return Error::at("comparison", "widths of the results differ",
+                     std::to_string(reference.width()), std::to_string(other.width()));
   size_t chunks = tokens.size() / size_t(context),
          atOnce = std::min(reference.atOnce(context), other.atOnce(context));
-  Scores scores(context, width);
+  double last = 0;
   for (size_t first = 0; first < chunks; first += atOnce) {
     size_t count = std::min(atOnce, chunks - first);
     const int32_t *block = tokens.data() + first * size_t(context);
@@ -278,16 +281,75 @@ Result<Comparison> compare(Predictor &reference, Predictor &other,
       auto found = other.logits(c);
       if (!found)
         return found.takeError();
-      if (Status s = scores.add(block + c * size_t(context), *expected, *found); !s)
-        return s.takeError();
+      auto done = body(block + c * size_t(context), *expected, *found);
+      if (!done)
+        return done;
+      last = *done;
       if (progress)
-        progress(first + c + 1, chunks, scores.meanDivergence());
+        progress(first + c + 1, chunks, last);
     }
   }
+  return last;
+}
+
+static double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Result<Comparison> compare(Predictor &reference, Predictor &other,
+                           const std::vector<int32_t> &tokens, int64_t context,
+                           const std::function<void(size_t, size_t, double)> &progress) {
+  auto start = std::chrono::steady_clock::now();
+  Scores scores(context, reference.width());
+  auto done = forChunks(
+      reference, other, tokens, context, progress,
+      [&](const int32_t *chunk, const float *expected, const float *found) -> Result<double> {
+        if (Status s = scores.add(chunk, expected, found); !s)
+          return s.takeError();
+        return scores.meanDivergence();
+      });
+  if (!done)
+    return done.takeError();
   Result<Comparison> result = scores.finish();
   if (result)
-    result->seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result->seconds = secondsSince(start);
+  return result;
+}
+
+Result<Comparison> compareHidden(Predictor &reference, Predictor &other,
+                                 const std::vector<int32_t> &tokens, int64_t context,
+                                 const std::function<void(size_t, size_t, double)> &progress) {
+  auto start = std::chrono::steady_clock::now();
+  int64_t width = reference.width();
+  double change = 0, whole = 0, cosines = 0;
+  Comparison result;
+  auto done =
+      forChunks(reference, other, tokens, context, progress,
+                [&](const int32_t *, const float *expected, const float *found) -> Result<double> {
+                  for (int64_t t = 0; t < context; ++t, expected += width, found += width) {
+                    double aa = 0, bb = 0, ab = 0, dd = 0;
+                    for (int64_t i = 0; i < width; ++i) {
+                      double a = expected[i], b = found[i];
+                      aa += a * a;
+                      bb += b * b;
+                      ab += a * b;
+                      dd += (a - b) * (a - b);
+                    }
+                    change += dd;
+                    whole += aa;
+                    cosines += aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : (aa == bb ? 1.0 : 0.0);
+                    ++result.tokens;
+                  }
+                  if (!std::isfinite(change) || !std::isfinite(whole))
+                    return Error::at("comparison", "hidden states are not finite");
+                  return whole > 0 ? change / whole : 0;
+                });
+  if (!done)
+    return done.takeError();
+  if (result.tokens == 0)
+    return Error::at("comparison", "no whole chunk");
+  result.hidden = {cosines / double(result.tokens), *done};
+  result.seconds = secondsSince(start);
   return result;
 }
 

@@ -81,6 +81,8 @@ Status Compression::openFinished(const Json &fingerprint) {
     c.klP99 = q->klP99.value_or(NAN);
     c.sameTop = q->sameTop.value_or(NAN);
     c.tokens = q->tokens;
+    if (q->cosine)
+      c.hidden = {*q->cosine, q->relativeChange.value_or(NAN)};
   }
   say("resume this run was finished before; --force makes it anew");
   return Status::ok();
@@ -115,21 +117,6 @@ Status Compression::open() {
   if (Status s = readTexts(); !s)
     return s;
   return checkTexts();
-}
-
-/// What the recipe needs of texts is there, before anything is computed.
-Status Compression::checkTexts() const {
-  if (options.recipe.maxPerplexity && heldOut.empty())
-    return Error::at("--max-ppl", "needs held-out text to measure",
-                     "--eval-text FILE, or more text than --tokens uses, and --eval-chunks above 0",
-                     "none");
-  if (!samples.empty())
-    return Status::ok();
-  for (const PlannedWeight &w : summary.plan.weights)
-    if (compress::needsStatistics(w.scheme))
-      return Error::at(w.name, "scheme " + compress::weightSchemeText(w.scheme),
-                       "calibration statistics (--calib FILE)", "none");
-  return Status::ok();
 }
 
 /// Segments if there are statistics to gather, else layers.
@@ -505,10 +492,12 @@ Status Compression::measure() {
   auto compressed = piecewisePredictor(*result, params(), options.cacheDirectory);
   if (!compressed)
     return compressed.takeError();
-  auto compared =
-      compare(**original, **compressed, heldOut, context, [&](size_t chunk, size_t all, double kl) {
+  bool decoder = model.isDecoder();
+  auto compared = (decoder ? compare : compareHidden)(
+      **original, **compressed, heldOut, context, [&](size_t chunk, size_t all, double so) {
         char line[100];
-        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.4f", chunk, all, kl);
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, %s %.4f", chunk, all,
+                      decoder ? "KL" : "hidden states change by", so);
         update(line);
       });
   if (!compared)

@@ -40,7 +40,7 @@ private:
 
   /// CompressionTexts.cpp
   Status readTexts();
-  Status checkTexts() const;
+  Status checkTexts();
   Status writeOwnText();
 
   /// GraphRewrites.cpp

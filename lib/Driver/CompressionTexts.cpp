@@ -53,6 +53,26 @@ Status Compression::writeOwnText() {
   return Status::ok();
 }
 
+/// What the recipe needs of texts is there, before anything is computed.
+Status Compression::checkTexts() {
+  if (heldOut.empty() && options.evaluationChunks > 0)
+    say("note   no figures at the end: --eval-text FILE gives a text to measure on");
+  if (options.recipe.maxPerplexity && !model.isDecoder())
+    return Error::at("--max-ppl", "is a limit of models that predict tokens", "--size or --bpw",
+                     quote(model.architecture()));
+  if (options.recipe.maxPerplexity && heldOut.empty())
+    return Error::at("--max-ppl", "needs held-out text to measure",
+                     "--eval-text FILE, or more text than --tokens uses, and --eval-chunks above 0",
+                     "none");
+  if (!samples.empty())
+    return Status::ok();
+  for (const PlannedWeight &w : summary.plan.weights)
+    if (compress::needsStatistics(w.scheme))
+      return Error::at(w.name, "scheme " + compress::weightSchemeText(w.scheme),
+                       "calibration statistics (--calib FILE)", "none");
+  return Status::ok();
+}
+
 Status Compression::readTexts() {
   const Recipe &recipe = options.recipe;
   size_t used = 0;
@@ -70,7 +90,7 @@ Status Compression::readTexts() {
     used = samples.size() * size_t(context);
     calibrationName = options.calibration->name;
   }
-  if (options.evaluationChunks <= 0 || !model.isDecoder())
+  if (options.evaluationChunks <= 0)
     return Status::ok();
   const std::optional<NamedText> &text =
       options.evaluation ? options.evaluation : options.calibration;
@@ -85,7 +105,17 @@ Status Compression::readTexts() {
   if (!tokens)
     return tokens.error().in(text->name);
   size_t begin = options.evaluation ? 0 : used;
-  if (tokens->size() > begin) {
+  if (!options.evaluation && tokens->size() < begin + size_t(context) && samples.size() > 1) {
+    // All of a short text would go into calibration: an eighth of it is held back.
+    size_t held = std::max<size_t>(1, samples.size() / 8);
+    held = std::min(held, size_t(options.evaluationChunks));
+    samples.resize(samples.size() - held);
+    begin -= held * size_t(context);
+    say("note   the last " + std::to_string(held * size_t(context)) + " of " +
+        std::to_string(tokens->size()) + " tokens of " + text->name +
+        " are held back for the figures at the end");
+  }
+  if (tokens->size() >= begin + size_t(context)) {
     size_t end = std::min(tokens->size(), begin + size_t(options.evaluationChunks * context));
     heldOut.assign(tokens->begin() + long(begin), tokens->begin() + long(end));
     heldOutName = text->name;

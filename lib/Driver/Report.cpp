@@ -138,6 +138,8 @@ ReportQuality Reader::quality(const JsonObject &o) {
   q.klMean = number(o, "kl_mean", -HUGE_VAL); // rounding may take it below zero
   q.klP99 = number(o, "kl_p99", -HUGE_VAL);
   q.sameTop = number(o, "same_top", 0, 1);
+  q.cosine = number(o, "cosine", -HUGE_VAL);
+  q.relativeChange = number(o, "relative_change");
   return q;
 }
 
@@ -321,7 +323,12 @@ Json reportJson(const Report &r) {
                 {"bits_per_weight", r.size.bits}}},
               {"quality", nullptr},
               {"calibration", nullptr}};
-  if (const auto &q = r.quality)
+  if (const auto &q = r.quality; q && q->cosine)
+    out["quality"] = {{"text", q->text},
+                      {"tokens", q->tokens},
+                      {"cosine", orNull(q->cosine)},
+                      {"relative_change", orNull(q->relativeChange)}};
+  else if (q)
     out["quality"] = {{"text", q->text},
                       {"tokens", q->tokens},
                       {"perplexity_before", orNull(q->perplexityBefore)},

@@ -112,16 +112,22 @@ static std::string cards(const Report &r) {
                   ratioText(double(r.size.before), double(r.size.after)));
   out += card("Bits per weight", fixed(r.size.bits, 2), "from " + fixed(r.size.bitsBefore, 2));
   if (!r.quality)
-    return out + card("Quality", "not measured", "no evaluation text was given") + "</div>\n";
+    return out + card("Quality", "not measured", "no text for it") + "</div>\n";
   const ReportQuality &q = *r.quality;
-  std::string change =
-      q.perplexity && q.perplexityBefore ? changeText(*q.perplexityBefore, *q.perplexity) : "";
-  out += card("Perplexity", perplexityText(q.perplexity),
-              "from " + perplexityText(q.perplexityBefore) + (change.empty() ? "" : ", " + change));
-  out += card("KL divergence, mean", briefOrDash(q.klMean) + " <small>nat</small>",
-              "99th percentile " + briefOrDash(q.klP99));
-  out += card("Same top token", q.sameTop ? fixed(*q.sameTop * 100, 1) + "%" : "–",
-              "as the original, of " + grouped(q.tokens) + " tokens");
+  if (q.cosine) {
+    out += card("Cosine of hidden states", fixed(*q.cosine, 5), "mean over tokens");
+    out += card("Change of hidden states", briefOrDash(q.relativeChange), "relative, squared");
+  } else {
+    std::string change =
+        q.perplexity && q.perplexityBefore ? changeText(*q.perplexityBefore, *q.perplexity) : "";
+    out +=
+        card("Perplexity", perplexityText(q.perplexity),
+             "from " + perplexityText(q.perplexityBefore) + (change.empty() ? "" : ", " + change));
+    out += card("KL divergence, mean", briefOrDash(q.klMean) + " <small>nat</small>",
+                "99th percentile " + briefOrDash(q.klP99));
+    out += card("Same top token", q.sameTop ? fixed(*q.sameTop * 100, 1) + "%" : "–",
+                "as the original, of " + grouped(q.tokens) + " tokens");
+  }
   return out + "</div>\n<p class=note style=\"margin-top:.6rem\">Quality measured on " +
          (q.text.empty() ? "a text without a name" : text(q.text, 300)) + ", " + grouped(q.tokens) +
          " tokens, against the uncompressed model. Sizes are stored bytes of all parameters, with "

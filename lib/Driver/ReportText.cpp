@@ -85,7 +85,10 @@ static std::string summaryMarkdown(const Report &r) {
   t.row({"size", sizeText(double(r.size.before)), sizeText(double(r.size.after)),
          ratioText(double(r.size.before), double(r.size.after))});
   t.row({"bits per weight", fixed(r.size.bitsBefore, 2), fixed(r.size.bits, 2), ""});
-  if (const auto &q = r.quality) {
+  if (const auto &q = r.quality; q && q->cosine) {
+    t.row({"hidden states, mean cosine", "", fixed(*q->cosine, 5), ""});
+    t.row({"hidden states, relative change", "", briefOrDash(q->relativeChange), ""});
+  } else if (q) {
     t.row({"perplexity", perplexityText(q->perplexityBefore), perplexityText(q->perplexity),
            q->perplexity && q->perplexityBefore ? changeText(*q->perplexityBefore, *q->perplexity)
                                                 : ""});
@@ -97,7 +100,7 @@ static std::string summaryMarkdown(const Report &r) {
   if (const auto &q = r.quality)
     return out + "Quality on " + (q->text.empty() ? "a text without a name" : code(q->text)) +
            ", " + grouped(q->tokens) + " tokens, against the uncompressed model.\n";
-  return out + "Quality was not measured: no evaluation text was given.\n";
+  return out + "Quality was not measured: there was no text for it.\n";
 }
 
 static std::string kindsMarkdown(const Figures &f) {

@@ -148,6 +148,27 @@ def test_keep_and_layers(tmp_path, llama, text):
     assert not (tmp_path / "bad").exists()
 
 
+def test_an_encoder_is_compared_by_its_hidden_states(tmp_path, text):
+    bert("BertModel").save_pretrained(tmp_path / "model")
+    add_tokenizer(tmp_path / "model")
+    costs = []
+    for bits in (8, 3):
+        out = tmp_path / f"w{bits}"
+        run = json.loads(compress(tmp_path / "model", out, text, "--scheme", f"w{bits}g32",
+                                  "--json").stdout)
+        report = json.loads((out / "report.json").read_text())
+        assert report["quality"]["relative_change"] == run["quality"]["relative_change"]
+        against = json.loads(fingpt("eval", out, "--against", tmp_path / "model", "--text", text,
+                                    "--context", CONTEXT, "--json").stdout)
+        for key in ("cosine", "relative_change"):  # another text
+            assert abs(against[key] - run["quality"][key]) < 0.5 * abs(1 - against["cosine"]) + 0.05
+        assert "cosine" in fingpt("report", out, "--format", "md").stdout
+        costs.append(against["relative_change"])
+    assert 0 < costs[0] < costs[1] / 10
+    error = compress(tmp_path / "model", tmp_path / "x", text, "--max-ppl", "2%", code=1).stderr
+    assert "predict tokens" in error
+
+
 def test_an_encoder_has_no_output_head(tmp_path):
     """Norms and residual sums follow its last linear: it is one like the others."""
     bert("BertModel").save_pretrained(tmp_path / "model")

@@ -93,6 +93,37 @@ def test_the_plan_grows_with_what_a_recipe_holds(tmp_path, text):
     assert probed - calibrated in (2 * size - 4 * hidden * (2 * layers + 1), 0)
 
 
+@pytest.mark.parametrize("name, options", [
+    ("gpt2", ["--scheme", "keep"]), ("gpt2", ["--scheme", "w4", "--keep", "c_attn"]),
+    ("phi3", ["--scheme", "w4", "--keep", "qkv"])])
+def test_a_fused_tensor_counts_once(name, options, tmp_path, text):
+    """Queries, keys and values of one tensor are weights of their own."""
+    make(tmp_path / "model", name)
+    add_tokenizer(tmp_path / "model")
+    plan = json.loads(fingpt("compress", tmp_path / "model", "--calib", text, "--context", CONTEXT,
+                             *options, "--dry-run", "--json").stdout)
+    run = json.loads(compress(tmp_path / "model", tmp_path / "out", text, *options,
+                              "--json").stdout)
+    assert plan["bytes_after"] == run["bytes_after"]
+    assert run["bytes_after"] <= run["bytes_before"]
+
+
+def test_a_short_text_serves_for_figures_too(tmp_path, llama, text):
+    """All of it would go into calibration: an eighth is held back."""
+    short = tmp_path / "short.txt"
+    short.write_text(text.read_text()[:3000])
+    run = fingpt("compress", llama, "-o", tmp_path / "out", "--calib", short, "--context", CONTEXT)
+    assert "are held back" in run.stderr and "| KL " in run.stdout
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["quality"]["tokens"] > 0
+    run = fingpt("compress", llama, "-o", tmp_path / "other", "--calib", short, "--context",
+                 CONTEXT, "--eval-chunks", 0)
+    assert "held back" not in run.stderr
+    before = report["calibration"]["tokens"]
+    report = json.loads((tmp_path / "other/report.json").read_text())
+    assert report["quality"] is None and report["calibration"]["tokens"] > before
+
+
 def test_recipe_file_says_the_same(tmp_path, llama, text):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("scheme: w3g32+lr4\nembeddings: w8\nlayers:\n  down_proj: w5g32\n"
@@ -386,7 +417,6 @@ def test_a_changed_model_is_not_resumed(tmp_path, llama, text):
 
 @pytest.mark.parametrize("options,problem,code", [
     (["--calib", "{empty}", "--scheme", "w4g32"], "too short", 1),
-    (["--max-ppl", "2%", "--tokens", 10**6], "needs held-out text", 1),
     (["--max-ppl", "2%", "--eval-chunks", 0], "needs held-out text", 1),
     (["--max-ppl", "2"], "such as 2%", 2),
     (["--scheme", "w4g32", "--tier", "best"], "contradiction", 2),

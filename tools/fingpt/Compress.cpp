@@ -171,7 +171,11 @@ static void printSummary(const CompressSummary &s, const std::string &output,
                 {"bytes_after", s.bytesAfter},
                 {"bits_per_weight", s.bitsPerWeight},
                 {"quality", nullptr}};
-    if (const auto &q = s.quality)
+    if (const auto &q = s.quality; q && q->hidden)
+      out["quality"] = {{"cosine", q->hidden->cosine},
+                        {"relative_change", q->hidden->relativeChange},
+                        {"tokens", q->tokens}};
+    else if (q)
       out["quality"] = {{"perplexity_before", q->referencePerplexity},
                         {"perplexity", q->perplexity},
                         {"kl_mean", q->klMean},
@@ -183,7 +187,10 @@ static void printSummary(const CompressSummary &s, const std::string &output,
   }
   std::printf("done   %s -> %s (%.2f bit)", bytesText(s.plan.bytesBefore).c_str(),
               bytesText(s.bytesAfter).c_str(), s.bitsPerWeight);
-  if (const auto &q = s.quality)
+  if (const auto &q = s.quality; q && q->hidden)
+    std::printf(" | hidden states: cosine %.5f, changed by %.4f", q->hidden->cosine,
+                q->hidden->relativeChange);
+  else if (q)
     std::printf(" | perplexity %.2f -> %.2f | KL %.4f (99%%: %.3f) | same top token %.1f%%",
                 q->referencePerplexity, q->perplexity, q->klMean, q->klP99, 100 * q->sameTop);
   std::printf("\n");

@@ -34,10 +34,10 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
   Result<std::unique_ptr<Model>> reference = Model::load(o.against);
   if (!reference)
     return reference.takeError();
-  for (Model *m : {&model, reference->get()})
-    if (!m->isDecoder())
-      return Error::at(escaped(m->imported().source, 1000),
-                       "has no next-token logits to compare, this is " + quote(m->architecture()));
+  bool decoder = model.isDecoder();
+  if ((*reference)->isDecoder() != decoder)
+    return Error::at("--against", "models differ in kind", quote(model.architecture()),
+                     quote((*reference)->architecture()));
   auto tokens = evaluationTokens(model, text, o.context, o.chunks);
   if (!tokens)
     return tokens.takeError();
@@ -46,39 +46,58 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
     return same.takeError();
   if (*same != *tokens)
     return Error::at("--against", "tokenizers differ: the text has other tokens in the reference");
-  Result<std::unique_ptr<JITModel>> code = compileForward(model, o, kvBits(o.kv));
-  if (!code)
-    return code.takeError();
-  if (Status s = (*code)->checkTokens(*tokens, "--text"); !s)
-    return s.takeError();
   // With --reference both are run by the strict definitions of ops; otherwise the reference, whose
-  // kernels are f32 anyway, is run piece by piece and takes the memory of one.
-  std::unique_ptr<JITModel> strict;
+  // kernels are f32 anyway, is run piece by piece and takes the memory of one. So is an encoder,
+  // whose whole @forward takes more than tokens.
+  std::unique_ptr<JITModel> code, strict;
+  if (!decoder && o.reference)
+    return Error::at("--reference", "compares models that predict tokens", "a decoder",
+                     quote(model.architecture()));
+  if (decoder) {
+    auto made = compileForward(model, o, kvBits(o.kv));
+    if (!made)
+      return made.takeError();
+    code = std::move(*made);
+    if (Status s = code->checkTokens(*tokens, "--text"); !s)
+      return s.takeError();
+  }
   if (o.reference) {
     auto made = compileForward(**reference, o, /*kvBits=*/0);
     if (!made)
       return made.takeError();
     strict = std::move(*made);
   }
-  auto expected = strict
-                      ? wholePredictor(*strict)
-                      : piecewisePredictor((*reference)->graph(), (*reference)->imported().params,
-                                           o.noCache ? "" : defaultCacheDirectory());
+  auto pieces = [&](Model &m) {
+    return piecewisePredictor(m.graph(), m.imported().params,
+                              o.noCache ? "" : defaultCacheDirectory());
+  };
+  auto expected = strict ? wholePredictor(*strict) : pieces(**reference);
   if (!expected)
     return expected.takeError();
-  auto found = wholePredictor(**code);
+  auto found = code ? wholePredictor(*code) : pieces(model);
   if (!found)
     return found.takeError();
   progress.update("running the reference");
-  auto c =
-      compare(**expected, **found, *tokens, o.context, [&](size_t done, size_t all, double kl) {
+  auto c = (decoder ? compare : compareHidden)(
+      **expected, **found, *tokens, o.context, [&](size_t done, size_t all, double so) {
         char line[100];
-        std::snprintf(line, sizeof line, "chunk %zu of %zu, KL %.5f", done, all, kl);
+        std::snprintf(line, sizeof line, "chunk %zu of %zu, %s %.5f", done, all,
+                      decoder ? "KL" : "hidden states change by", so);
         progress.update(line);
       });
   if (!c)
     return c.takeError();
-  if (common.json) {
+  if (c->hidden && common.json) {
+    Json out = {{"cosine", c->hidden->cosine},
+                {"relative_change", c->hidden->relativeChange},
+                {"tokens", c->tokens},
+                {"context", o.context},
+                {"seconds", c->seconds}};
+    std::printf("%s\n", out.dump().c_str());
+  } else if (c->hidden) {
+    std::printf("hidden states: cosine %.5f, changed by %.5f (%lld tokens)\n", c->hidden->cosine,
+                c->hidden->relativeChange, static_cast<long long>(c->tokens));
+  } else if (common.json) {
     Json out = {{"perplexity", c->perplexity}, {"reference_perplexity", c->referencePerplexity},
                 {"kl_mean", c->klMean},        {"kl_p99", c->klP99},
                 {"same_top", c->sameTop},      {"tokens", c->tokens},
@@ -150,7 +169,8 @@ Action addEval(CLI::App &app, const Common &common) {
   sub->add_option("SRC", o->source, "Model")->required();
   sub->add_option("--text", o->text, "Text file to score")->required();
   sub->add_option("--against", o->against,
-                  "Reference model: KL divergence and agreement of the predictions");
+                  "Reference model: KL divergence and agreement of the predictions, or "
+                  "the change of an encoder's hidden states");
   sub->add_option("--context", o->context, "Tokens per chunk")
       ->check(CLI::Range(int64_t(4), int64_t(1) << 24))
       ->capture_default_str();

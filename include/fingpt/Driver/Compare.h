@@ -1,4 +1,4 @@
-// How far a compressed model's predictions are from the original's.
+// How far a compressed model's predictions, or an encoder's hidden states, are from the original's.
 //
 // Both see the same chunks (protocol of Evaluate.h); at every scored position, with p the
 // distribution of the reference and q the other's, KL = Σ p·ln(p/q) in nats.
@@ -8,12 +8,20 @@
 #include "fingpt/Driver/Evaluate.h"
 #include "fingpt/Driver/Segments.h"
 
+#include <optional>
+
 namespace fingpt {
 
 struct Comparison {
   double referencePerplexity = 0, perplexity = 0;
   double klMean = 0, klP99 = 0; ///< nats
   double sameTop = 0;           ///< share of positions with the same most likely token
+  /// Of an encoder in place of all that: the last hidden states.
+  struct Hidden {
+    double cosine = 0;         ///< mean over positions
+    double relativeChange = 0; ///< Σ|a − b|² / Σ|a|²
+  };
+  std::optional<Hidden> hidden;
   int64_t tokens = 0;
   double seconds = 0;
 };
@@ -46,6 +54,12 @@ Result<std::unique_ptr<Predictor>> piecewisePredictor(mlir::ModuleOp graph,
 Result<Comparison> compare(Predictor &reference, Predictor &other,
                            const std::vector<int32_t> &tokens, int64_t context,
                            const std::function<void(size_t, size_t, double)> &progress);
+
+/// The same of models without a head, whose logits are hidden states: at all positions. `progress`
+/// gets the relative change.
+Result<Comparison> compareHidden(Predictor &reference, Predictor &other,
+                                 const std::vector<int32_t> &tokens, int64_t context,
+                                 const std::function<void(size_t, size_t, double)> &progress);
 
 /// Mean KL over rows of logits [rows, width].
 double meanDivergence(const float *reference, const float *other, int64_t rows, int64_t width);

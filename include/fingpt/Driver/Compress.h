@@ -50,8 +50,8 @@ struct PlannedWeight {
   /// no kept part before it counts.
   uint64_t bytesBefore = 0, bytesAfter = 0;
   uint64_t wholeBytes = 0; ///< of the tensors that it is made of: what keeping it may cost
-  std::string kept;   ///< why, if it stays as it is
-  bool given = false; ///< a form for this very weight was asked for
+  std::string kept;        ///< why, if it stays as it is
+  bool given = false;      ///< a form for this very weight was asked for
   bool table = false;
   bool chosenByBudget() const { return kept.empty() && !given; } ///< if there is one
 };

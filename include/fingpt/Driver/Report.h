@@ -60,6 +60,8 @@ struct ReportQuality {
   std::optional<double> perplexityBefore, perplexity;
   std::optional<double> klMean, klP99; ///< nats
   std::optional<double> sameTop;       ///< share in [0, 1]
+  /// Of an encoder in place of those: its last hidden states.
+  std::optional<double> cosine, relativeChange;
 };
 
 struct ReportCalibration {

@@ -127,6 +127,37 @@ TEST_F(Compare, EveryWayGivesTheFiguresOfPlainLoops) {
   }
 }
 
+TEST_F(Compare, HiddenStatesByPlainLoops) {
+  Loaded a = load("7"), b = load("8");
+  ASSERT_TRUE(a.pieces && b.pieces);
+  std::vector<int32_t> text = tokens();
+  ASSERT_TRUE(a.whole->begin(text.data(), Chunks, Context));
+  ASSERT_TRUE(b.whole->begin(text.data(), Chunks, Context));
+  double change = 0, whole = 0, cosines = 0;
+  for (int64_t c = 0; c < Chunks; ++c) {
+    const float *first = *a.whole->logits(size_t(c)), *second = *b.whole->logits(size_t(c));
+    for (int64_t t = 0; t < Context; ++t) {
+      double ab = 0, aa = 0, bb = 0;
+      for (int64_t i = t * Vocabulary; i < (t + 1) * Vocabulary; ++i) {
+        ab += double(first[i]) * second[i];
+        aa += double(first[i]) * first[i];
+        bb += double(second[i]) * second[i];
+        change += (double(first[i]) - second[i]) * (double(first[i]) - second[i]);
+      }
+      whole += aa;
+      cosines += ab / std::sqrt(aa * bb);
+    }
+  }
+  for (Predictor *reference : {a.whole.get(), a.pieces.get()}) {
+    auto r = compareHidden(*reference, *b.pieces, text, Context, nullptr);
+    ASSERT_TRUE(bool(r)) << r.error().message();
+    ASSERT_TRUE(r->hidden);
+    EXPECT_EQ(r->tokens, Context * Chunks);
+    EXPECT_NEAR(r->hidden->cosine, cosines / double(Context * Chunks), 1e-5);
+    EXPECT_NEAR(r->hidden->relativeChange, change / whole, 1e-5 * change / whole);
+  }
+}
+
 TEST_F(Compare, AModelDoesNotDivergeFromItself) {
   Loaded a = load("7");
   ASSERT_TRUE(a.pieces);
