@@ -1,6 +1,8 @@
 // What a run will take, before it takes it: bytes, memory, time.
 #include "Compression.h"
 
+#include "CompressPlan.h"
+
 #include "fingpt/Runtime/ThreadPool.h"
 #include "fingpt/Support/Memory.h"
 
@@ -168,6 +170,33 @@ Result<CompressPlan> planGraph(ModuleOp graph, const ParamStore &params,
   return plan;
 }
 
+/// What rewrites of the residual stream's basis cost: kept weights become dense, and a head that is
+/// tied to the token table one of its own. What they save by leaving out is seen later.
+static void addRewrites(CompressPlan &plan, func::FuncOp forward, const Recipe &recipe) {
+  if (!recipe.rotate && recipe.slice == 0)
+    return;
+  llvm::StringSet<> tied;
+  for (const fin::LinearWeight &w : fin::linearWeights(forward))
+    if (w.embedding && isOutputHead(w))
+      tied.insert(w.name);
+  plan.bytesAfter = 0;
+  for (PlannedWeight &w : plan.weights) {
+    uint64_t dense = 4 * uint64_t(w.rows) * uint64_t(w.cols);
+    w.wholeBytes = std::max(w.wholeBytes, dense);
+    if (w.scheme.keep())
+      w.bytesAfter = dense;
+    plan.bytesAfter += w.bytesAfter;
+    if (!tied.count(w.name))
+      continue;
+    uint64_t least = w.bytesAfter;
+    if (w.chosenByBudget())
+      for (const WeightScheme &c : recipe.candidates)
+        least = std::min(least, uint64_t(compress::storedBytes(c, w.rows, w.cols, int64_t(dense))));
+    plan.otherBytes += least;
+  }
+  plan.bytesAfter += plan.otherBytes;
+}
+
 Result<CompressPlan> planCompression(Model &model, const CompressOptions &options) {
   bool statistics = options.calibration || (options.selfText && model.isDecoder());
   if (!statistics && options.recipe.hasBudget())
@@ -177,6 +206,7 @@ Result<CompressPlan> planCompression(Model &model, const CompressOptions &option
   if (!plan)
     return plan;
   const Recipe &recipe = options.recipe;
+  addRewrites(*plan, forwardOf(model.graph()), recipe);
   bool fewer = recipe.dropLayers > 0 || recipe.slice > 0; // weights, or smaller ones: seen later
   if (std::optional<uint64_t> budget = recipe.budgetBytes(plan->parameters)) {
     if (Status s = checkBudget(*plan, recipe.candidates, *budget); !s && !fewer)

@@ -81,7 +81,8 @@ def test_statistics_agree_with_transformers(name, tmp_path, text):
 def test_schemes_end_to_end(scheme, tmp_path, llama, text):
     compress(llama, tmp_path / "out", text, "--scheme", scheme)
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["size"]["after_bytes"] < report["size"]["before_bytes"]
+    before, after = (report["size"][key] for key in ("before_bytes", "after_bytes"))
+    assert after == before if scheme == "kv8" else after < before
     assert report["quality"]["kl_mean"] < 2
     assert len(report["weights"]) == 3 * 7 + 1
     # It is an ordinary model: it is inspected, run, and verified against its source.

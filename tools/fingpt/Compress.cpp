@@ -127,7 +127,7 @@ static std::string planLine(const CompressPlan &plan, const Recipe &recipe) {
       bytesText(plan.bytesBefore).c_str(), bytesText(plan.bytesAfter).c_str(),
       8.0 * double(plan.bytesAfter) / double(plan.parameters), bytesText(plan.peakBytes).c_str(),
       std::max(1.0, plan.seconds / 60),
-      recipe.dropLayers > 0 || recipe.slice > 0 ? " | before drop and slice" : "");
+      recipe.dropLayers > 0 || recipe.slice > 0 ? " | before what drop and slice leave out" : "");
   return line;
 }
 
