@@ -20,7 +20,10 @@ namespace {
 
 /// The fastest kernels of the level in use; null: none.
 const RoundingKernels *kernels() {
-  static const bool permutesBytes = __builtin_cpu_supports("avx512vbmi");
+  static const bool permutesBytes = __builtin_cpu_supports("avx512vbmi"),
+                    widensHalves = __builtin_cpu_supports("f16c");
+  if (!widensHalves)
+    return nullptr;
   switch (currentIsa()) {
   case Isa::Baseline:
     return nullptr;

@@ -44,10 +44,10 @@ static uint64_t otherBytes(ModuleOp graph, const ParamStore &params) {
 uint64_t fewestBytes(const CompressPlan &plan, const std::vector<WeightScheme> &candidates) {
   uint64_t sum = plan.otherBytes;
   for (const PlannedWeight &w : plan.weights) {
-    auto fewest = int64_t(w.chosenByBudget() ? w.wholeBytes : w.bytesAfter);
+    auto fewest = int64_t(w.chosenByBudget() ? w.bytesBefore : w.bytesAfter);
     if (w.chosenByBudget())
       for (const WeightScheme &c : candidates)
-        fewest = std::min(fewest, compress::storedBytes(c, w.rows, w.cols, int64_t(w.wholeBytes)));
+        fewest = std::min(fewest, compress::storedBytes(c, w.rows, w.cols, int64_t(w.bytesBefore)));
     sum += uint64_t(fewest);
   }
   return sum;

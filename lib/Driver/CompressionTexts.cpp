@@ -105,10 +105,10 @@ Status Compression::readTexts() {
   if (!tokens)
     return tokens.error().in(text->name);
   size_t begin = options.evaluation ? 0 : used;
-  if (!options.evaluation && tokens->size() < begin + size_t(context) && samples.size() > 1) {
+  size_t held = std::min(std::max<size_t>(1, samples.size() / 8), size_t(options.evaluationChunks));
+  if (!options.evaluation && samples.size() > held && tokens->size() < begin + size_t(context) &&
+      tokens->size() >= begin - (held - 1) * size_t(context)) {
     // All of a short text would go into calibration: an eighth of it is held back.
-    size_t held = std::max<size_t>(1, samples.size() / 8);
-    held = std::min(held, size_t(options.evaluationChunks));
     samples.resize(samples.size() - held);
     begin -= held * size_t(context);
     say("note   the last " + std::to_string(held * size_t(context)) + " of " +

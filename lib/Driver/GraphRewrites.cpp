@@ -205,6 +205,7 @@ Status Compression::slice() {
     return s;
   const std::string name = "bases.safetensors";
   if (!state->hasFile(name)) {
+    state->restart(); // other machines may find slightly other bases
     if (Status s = writeBases(state->file(name)); !s)
       return s;
     if (Status s = state->keepFile(name); !s)

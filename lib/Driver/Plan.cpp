@@ -98,11 +98,12 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     bool head = isOutputHead(w);
     p.scheme = w.embedding || head ? recipe.embeddings : recipe.weights;
     p.given = (w.embedding || head) && recipe.embeddingsGiven;
+    bool named = false;
     for (const auto &[pattern, scheme] : recipe.layers)
       if (matches(pattern, w, head)) {
         unmatched.erase(pattern);
         p.scheme = scheme;
-        p.given = true;
+        p.given = named = true;
         break;
       }
     if (recipe.hasBudget() && !p.given) // 4 bits until it has chosen
@@ -123,10 +124,11 @@ Result<std::vector<PlannedWeight>> planWeights(func::FuncOp forward, const Param
     if (p.scheme.keep() && p.kept.empty())
       p.kept = "the recipe leaves it";
     p.bytesAfter = predictedBytes(p);
-    // Tables that nobody spoke of are not made larger, nor coded twice. Rewrites make them dense.
-    bool byDefault = (w.embedding || head) && !p.given && !recipe.hasBudget();
-    if (byDefault && !p.scheme.keep() && p.bytesAfter >= p.bytesBefore && !recipe.rotate &&
-        recipe.slice == 0) {
+    // A table is not made larger, nor coded twice, unless its own pattern says so. Rewrites make it
+    // dense.
+    bool chosen = recipe.hasBudget() && !p.given;
+    if ((w.embedding || head) && !named && !chosen && !p.scheme.keep() &&
+        p.bytesAfter >= p.bytesBefore && !recipe.rotate && recipe.slice == 0) {
       p.scheme = {};
       p.kept = "small enough";
     }

@@ -54,6 +54,13 @@ static void removeAbandoned(const std::string &target, const std::string &stem) 
       continue;
     bool abandoned = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
     bool old = fs::path(path).extension() == Old;
+    if (old) { // its process holds the directory that it writes
+      std::string work = path.substr(0, path.size() - std::strlen(Old));
+      int other = ::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      abandoned = abandoned && (other < 0 || ::flock(other, LOCK_EX | LOCK_NB) == 0);
+      if (other >= 0)
+        ::close(other);
+    }
     if (abandoned && old && !fs::exists(fs::symlink_status(target, ec)))
       ::rename(path.c_str(), target.c_str());
     else if (abandoned)

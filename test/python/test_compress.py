@@ -166,6 +166,9 @@ def test_an_encoder_is_compared_by_its_hidden_states(tmp_path, text):
         assert "cosine" in fingpt("report", out, "--format", "md").stdout
         costs.append(against["relative_change"])
     assert 0 < costs[0] < costs[1] / 10
+    error = fingpt("eval", tmp_path / "w8", "--against", tmp_path / "model", "--text", text,
+                   "--context", 4096, code=1).stderr
+    assert "--context" in error and "4096" in error
     error = compress(tmp_path / "model", tmp_path / "x", text, "--max-ppl", "2%", code=1).stderr
     assert "predict tokens" in error
 
@@ -316,7 +319,7 @@ def test_a_layer_that_does_nothing_is_dropped(tmp_path, text):
 
 
 def test_tables_that_are_small_already_stay(tmp_path, llama, text):
-    """Unless something is said of them: the default for tables is to make them smaller."""
+    """Nothing is won by coding them again in as many bytes."""
     compress(llama, tmp_path / "one", text, "--scheme", "keep", "--embeddings", "w4g32")
 
     def table(out, *options):
@@ -324,9 +327,14 @@ def test_tables_that_are_small_already_stay(tmp_path, llama, text):
         rows = json.loads((tmp_path / out / "report.json").read_text())["weights"]
         return next(row for row in rows if "embed_tokens" in row["name"])
 
-    kept, given = table("two"), table("three", "--embeddings", "w6g64")
-    assert kept["bytes_after"] == kept["bytes_before"] and kept["kept_reason"] == "small enough"
-    assert given["bytes_after"] > given["bytes_before"]
+    for out, options in (("two", []), ("three", ["--embeddings", "w6g64"])):
+        kept = table(out, *options)
+        assert kept["bytes_after"] == kept["bytes_before"]
+        assert kept["kept_reason"] == "small enough"
+    smaller = table("four", "--embeddings", "w3g64")
+    assert smaller["bytes_after"] < smaller["bytes_before"]
+    named = table("five", "--layer", "embed_tokens=w6g64")
+    assert named["bytes_after"] > named["bytes_before"]
 
 
 def test_rotate_and_quantize(tmp_path, llama, text):

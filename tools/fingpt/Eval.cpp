@@ -38,6 +38,10 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
   if ((*reference)->isDecoder() != decoder)
     return Error::at("--against", "models differ in kind", quote(model.architecture()),
                      quote((*reference)->architecture()));
+  for (Model *m : {&model, reference->get()})
+    if (m->contextLength() > 0 && o.context > m->contextLength())
+      return Error::at("--context", "out of range", "4.." + std::to_string(m->contextLength()),
+                       std::to_string(o.context));
   auto tokens = evaluationTokens(model, text, o.context, o.chunks);
   if (!tokens)
     return tokens.takeError();
