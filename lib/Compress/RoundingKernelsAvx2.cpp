@@ -5,7 +5,7 @@
 #include <cstring>
 #include <immintrin.h>
 
-#include "RoundingFormats.inc"
+#include "RoundingVectors.inc"
 
 namespace {
 
@@ -19,14 +19,6 @@ struct V {
 
   FINGPT_ALWAYS_INLINE static I load(const void *p) {
     return _mm256_loadu_si256(static_cast<const I *>(p));
-  }
-  FINGPT_ALWAYS_INLINE static I maxSigned(I a, I b) { return _mm256_max_epi16(a, b); }
-  FINGPT_ALWAYS_INLINE static I maxUnsigned(I a, I b) { return _mm256_max_epu16(a, b); }
-  FINGPT_ALWAYS_INLINE static __m128i maxSigned(__m128i a, __m128i b) {
-    return _mm_max_epi16(a, b);
-  }
-  FINGPT_ALWAYS_INLINE static __m128i maxUnsigned(__m128i a, __m128i b) {
-    return _mm_max_epu16(a, b);
   }
   FINGPT_ALWAYS_INLINE static I low16(I a, I b) { return _mm256_unpacklo_epi16(a, b); }
   FINGPT_ALWAYS_INLINE static I high16(I a, I b) { return _mm256_unpackhi_epi16(a, b); }

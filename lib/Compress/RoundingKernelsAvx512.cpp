@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #include <type_traits>
 
-#include "RoundingFormats.inc"
+#include "RoundingVectors.inc"
 
 namespace {
 
@@ -57,26 +57,19 @@ template <int Bytes> void storeFirst(uint8_t *out, __m512i v) {
   }
 }
 
+FINGPT_ALWAYS_INLINE inline __m512i maxSigned(__m512i a, __m512i b) {
+  return _mm512_max_epi16(a, b);
+}
+FINGPT_ALWAYS_INLINE inline __m512i maxUnsigned(__m512i a, __m512i b) {
+  return _mm512_max_epu16(a, b);
+}
+
 struct V {
   using I = __m512i;
   using Codes = __m512i;
   static constexpr int64_t Words = 32;
 
   FINGPT_ALWAYS_INLINE static I load(const uint16_t *w) { return _mm512_loadu_si512(w); }
-  FINGPT_ALWAYS_INLINE static I maxSigned(I a, I b) { return _mm512_max_epi16(a, b); }
-  FINGPT_ALWAYS_INLINE static I maxUnsigned(I a, I b) { return _mm512_max_epu16(a, b); }
-  FINGPT_ALWAYS_INLINE static __m256i maxSigned(__m256i a, __m256i b) {
-    return _mm256_max_epi16(a, b);
-  }
-  FINGPT_ALWAYS_INLINE static __m256i maxUnsigned(__m256i a, __m256i b) {
-    return _mm256_max_epu16(a, b);
-  }
-  FINGPT_ALWAYS_INLINE static __m128i maxSigned(__m128i a, __m128i b) {
-    return _mm_max_epi16(a, b);
-  }
-  FINGPT_ALWAYS_INLINE static __m128i maxUnsigned(__m128i a, __m128i b) {
-    return _mm_max_epu16(a, b);
-  }
   FINGPT_ALWAYS_INLINE static I low16(I a, I b) { return _mm512_unpacklo_epi16(a, b); }
   FINGPT_ALWAYS_INLINE static I high16(I a, I b) { return _mm512_unpackhi_epi16(a, b); }
   template <typename Combine>
