@@ -454,14 +454,21 @@ FINGPT_CLONES void compress::coverMins(const float *lo, const float *hi, int64_t
   });
 }
 
+/// Of `count` ranges from the i-th on.
+FINGPT_INLINE void largestMagnitudes(const float *lo, const float *hi, int64_t i, int64_t count,
+                                     F32 &largest) {
+  F32 low;
+  loadSome(low, lo + i, count);
+  loadSome(largest, hi + i, count);
+  low = -low;
+  largest = low < largest ? largest : low;
+}
+
 FINGPT_CLONES void compress::coverMagnitudes(const float *lo, const float *hi, int64_t n,
                                              float share, float *scale) {
   eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
-    F32 low, largest;
-    loadSome(low, lo + i, count);
-    loadSome(largest, hi + i, count);
-    low = -low;
-    largest = low < largest ? largest : low;
+    F32 largest;
+    largestMagnitudes(lo, hi, i, count, largest);
     F32 s = largest * share;
     upToF16(s);
     s = largest > 0.0f ? s : F32{} + 1.0f;
@@ -472,11 +479,8 @@ FINGPT_CLONES void compress::coverMagnitudes(const float *lo, const float *hi, i
 FINGPT_CLONES void compress::coverPowers(const float *lo, const float *hi, int64_t n,
                                          float *scale) {
   eachVector(n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
-    F32 low, largest;
-    loadSome(low, lo + i, count);
-    loadSome(largest, hi + i, count);
-    low = -low;
-    largest = low < largest ? largest : low;
+    F32 largest;
+    largestMagnitudes(lo, hi, i, count, largest);
     I32 bits;
     bitcast(bits, largest);
     const I32 least = I32{} + (1 << 22), two = I32{} + (2 << 23); // 2^-127 is subnormal
