@@ -67,8 +67,8 @@ private:
   CompressState() = default;
   Status takeLock();
   std::string recordFile(size_t i) const;
-  /// The record of a segment that is whole.
-  Result<Json> checkedSegment(size_t i) const;
+  /// Both files of a segment are as they were written.
+  bool isWhole(size_t i) const;
   void forgetFrom(size_t first);
   std::string directory;
   Json state;
