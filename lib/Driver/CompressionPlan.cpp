@@ -182,7 +182,6 @@ static void addRewrites(CompressPlan &plan, func::FuncOp forward, const Recipe &
   plan.bytesAfter = 0;
   for (PlannedWeight &w : plan.weights) {
     uint64_t dense = 4 * uint64_t(w.rows) * uint64_t(w.cols);
-    w.wholeBytes = std::max(w.wholeBytes, dense);
     if (w.scheme.keep())
       w.bytesAfter = dense;
     plan.bytesAfter += w.bytesAfter;
