@@ -123,9 +123,9 @@ Status applyScheme(std::string_view text, Recipe &recipe) {
       if (!number(part.substr(2), recipe.kvBits) || (recipe.kvBits != 4 && recipe.kvBits != 8))
         return wrong(part, "kv8 or kv4");
     } else {
-      weights += (begin > 0 && !weights.empty() ? "+" : "") + std::string(part);
       if (part.empty())
         return wrong(text, "parts joined by single +");
+      weights += (weights.empty() ? "" : "+") + std::string(part);
     }
     begin = end + 1;
   }
