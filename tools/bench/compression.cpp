@@ -45,9 +45,10 @@ template <typename T> T must(Result<T> r) {
 void checkRounding(const WeightSource &w, const QuantizedWeight &q, const std::string &scheme) {
   Matrix<float> back = dequantized(q);
   std::vector<float> scratch(size_t(q.cols));
-  for (int64_t i = 0; i < q.rows; i += 97)
+  for (int64_t i = 0; i < q.rows; i += 97) {
+    const float *row = w.row(i, scratch.data());
     for (int64_t j = 0; j < q.cols; ++j) {
-      double x = w.row(i, scratch.data())[j], found = std::fabs(back(i, j) - x), least = INFINITY;
+      double x = row[j], found = std::fabs(back(i, j) - x), least = INFINITY;
       int64_t g = j / q.groupSize;
       for (int code = 0; code < 1 << q.scheme.bits; ++code) {
         double value = q.scheme.isLookup() ? double(q.codebook[size_t(code)]) * q.scale(i, g)
@@ -58,6 +59,7 @@ void checkRounding(const WeightSource &w, const QuantizedWeight &q, const std::s
         fail(scheme + " [" + std::to_string(i) + ", " + std::to_string(j) + "]: off by " +
              std::to_string(found) + ", could be " + std::to_string(least));
     }
+  }
 }
 
 void checkGram(ConstMatrixF x) {
