@@ -156,13 +156,13 @@ def test_an_encoder_is_compared_by_its_hidden_states(tmp_path, text):
     for bits in (8, 3):
         out = tmp_path / f"w{bits}"
         run = json.loads(compress(tmp_path / "model", out, text, "--scheme", f"w{bits}g32",
-                                  "--json").stdout)
+                                  "--eval-text", text, "--json").stdout)
         report = json.loads((out / "report.json").read_text())
         assert report["quality"]["relative_change"] == run["quality"]["relative_change"]
         against = json.loads(fingpt("eval", out, "--against", tmp_path / "model", "--text", text,
-                                    "--context", CONTEXT, "--json").stdout)
-        for key in ("cosine", "relative_change"):  # another text
-            assert abs(against[key] - run["quality"][key]) < 0.5 * abs(1 - against["cosine"]) + 0.05
+                                    "--context", CONTEXT, "--chunks", 4, "--json").stdout)
+        for key in ("tokens", "cosine", "relative_change"):
+            assert against[key] == pytest.approx(run["quality"][key], rel=1e-6)
         assert "cosine" in fingpt("report", out, "--format", "md").stdout
         costs.append(against["relative_change"])
     assert 0 < costs[0] < costs[1] / 10
