@@ -15,6 +15,8 @@ namespace fingpt {
 
 Result<std::vector<int32_t>> evaluationTokens(Model &model, std::string_view text, int64_t context,
                                               int64_t chunks) {
+  if (Status s = checkContext(model, context); !s)
+    return s.takeError();
   Result<const Tokenizer *> tokenizer = model.tokenizer();
   if (!tokenizer)
     return tokenizer.takeError();
@@ -151,6 +153,16 @@ Result<Comparison> Scores::finish() {
   std::nth_element(kls.begin(), kls.begin() + long(at), kls.end());
   result.klP99 = kls[at];
   return result;
+}
+
+Json figuresJson(const Comparison &c) {
+  if (c.hidden)
+    return {{"tokens", c.tokens},
+            {"cosine", c.hidden->cosine},
+            {"relative_change", c.hidden->relativeChange}};
+  return {{"tokens", c.tokens},         {"perplexity_before", c.referencePerplexity},
+          {"perplexity", c.perplexity}, {"kl_mean", c.klMean},
+          {"kl_p99", c.klP99},          {"same_top", c.sameTop}};
 }
 
 //===----------------------------------------------------------------------===//

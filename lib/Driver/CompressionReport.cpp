@@ -99,19 +99,10 @@ Json Compression::report() const {
       {"bits_per_weight_before", 8.0 * double(plan.bytesBefore) / double(plan.parameters)},
       {"bits_per_weight", summary.bitsPerWeight}};
   out["quality"] = nullptr;
-  if (const auto &q = summary.quality; q && q->hidden)
-    out["quality"] = {{"text", heldOutName},
-                      {"tokens", q->tokens},
-                      {"cosine", q->hidden->cosine},
-                      {"relative_change", q->hidden->relativeChange}};
-  else if (q)
-    out["quality"] = {{"text", heldOutName},
-                      {"tokens", q->tokens},
-                      {"perplexity_before", q->referencePerplexity},
-                      {"perplexity", q->perplexity},
-                      {"kl_mean", q->klMean},
-                      {"kl_p99", q->klP99},
-                      {"same_top", q->sameTop}};
+  if (summary.quality) {
+    out["quality"] = figuresJson(*summary.quality);
+    out["quality"]["text"] = heldOutName;
+  }
   out["calibration"] = nullptr;
   if (!samples.empty())
     out["calibration"] = {{"text", calibrationName},

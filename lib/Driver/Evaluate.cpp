@@ -19,6 +19,13 @@ static double negativeLogLikelihood(const T *row, int64_t width, int64_t target)
   return std::log(sum) + max - double(row[target]);
 }
 
+Status checkContext(const Model &model, int64_t context) {
+  if (context < 4 || (model.contextLength() > 0 && context > model.contextLength()))
+    return Error::at("--context", "out of range", "4.." + std::to_string(model.contextLength()),
+                     std::to_string(context));
+  return Status::ok();
+}
+
 Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::string_view text,
                                       const EvaluateOptions &options) {
   const std::string &source = model.imported().source;
@@ -38,9 +45,8 @@ Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::s
   std::vector<int32_t> &tokens = *encoded;
 
   int64_t context = options.context;
-  if (context < 4 || (model.contextLength() > 0 && context > model.contextLength()))
-    return Error::at("--context", "out of range", "4.." + std::to_string(model.contextLength()),
-                     std::to_string(context));
+  if (Status s = checkContext(model, context); !s)
+    return s.takeError();
   size_t chunks = tokens.size() / size_t(context);
   if (options.chunks > 0 && chunks > size_t(options.chunks))
     chunks = size_t(options.chunks);

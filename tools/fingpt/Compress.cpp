@@ -171,17 +171,8 @@ static void printSummary(const CompressSummary &s, const std::string &output,
                 {"bytes_after", s.bytesAfter},
                 {"bits_per_weight", s.bitsPerWeight},
                 {"quality", nullptr}};
-    if (const auto &q = s.quality; q && q->hidden)
-      out["quality"] = {{"cosine", q->hidden->cosine},
-                        {"relative_change", q->hidden->relativeChange},
-                        {"tokens", q->tokens}};
-    else if (q)
-      out["quality"] = {{"perplexity_before", q->referencePerplexity},
-                        {"perplexity", q->perplexity},
-                        {"kl_mean", q->klMean},
-                        {"kl_p99", q->klP99},
-                        {"same_top", q->sameTop},
-                        {"tokens", q->tokens}};
+    if (s.quality)
+      out["quality"] = figuresJson(*s.quality);
     std::printf("%s\n", out.dump().c_str());
     return;
   }

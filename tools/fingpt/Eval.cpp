@@ -38,10 +38,6 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
   if ((*reference)->isDecoder() != decoder)
     return Error::at("--against", "models differ in kind", quote(model.architecture()),
                      quote((*reference)->architecture()));
-  for (Model *m : {&model, reference->get()})
-    if (m->contextLength() > 0 && o.context > m->contextLength())
-      return Error::at("--context", "out of range", "4.." + std::to_string(m->contextLength()),
-                       std::to_string(o.context));
   auto tokens = evaluationTokens(model, text, o.context, o.chunks);
   if (!tokens)
     return tokens.takeError();
@@ -92,11 +88,9 @@ static Result<int> evaluateAgainst(const Options &o, const Common &common, Model
   if (!c)
     return c.takeError();
   if (c->hidden && common.json) {
-    Json out = {{"cosine", c->hidden->cosine},
-                {"relative_change", c->hidden->relativeChange},
-                {"tokens", c->tokens},
-                {"context", o.context},
-                {"seconds", c->seconds}};
+    Json out = figuresJson(*c);
+    out["context"] = o.context;
+    out["seconds"] = c->seconds;
     std::printf("%s\n", out.dump().c_str());
   } else if (c->hidden) {
     std::printf("hidden states: cosine %.5f, changed by %.5f (%lld tokens)\n", c->hidden->cosine,

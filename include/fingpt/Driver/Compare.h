@@ -26,6 +26,9 @@ struct Comparison {
   double seconds = 0;
 };
 
+/// Its figures under the names of a report; NaN is null.
+Json figuresJson(const Comparison &comparison);
+
 /// A model that is asked for logits, chunk by chunk.
 class Predictor {
 public:

@@ -32,6 +32,9 @@ struct Evaluation {
   double seconds = 0;
 };
 
+/// Chunks of `context` tokens can be scored, and the model has positions for them.
+Status checkContext(const Model &model, int64_t context);
+
 /// `code` must have @forward.
 Result<Evaluation> evaluatePerplexity(Model &model, const JITModel &code, std::string_view text,
                                       const EvaluateOptions &options);
